@@ -114,7 +114,7 @@ def test_help_and_version(python: Callable[..., str]) -> None:
         line.split("--")[1].split()[0] for line in lines if line.startswith(("  -", "      --"))
     ]
     assert names == [option.name for group in groups for option in group]
-    assert f"{table.GNU_TIME}: -f FORMAT, -p, -v and -q (manual page rusage(1))" in lines
+    assert f"{table.GNU_TIME}: -f FORMAT, -p, -v and -q" in lines
     assert python("-m", "rusage", "-V") == f"rusage {version('rusage')}\n"
 
 

@@ -68,7 +68,7 @@ def test_error_by_release(release: str, known: bool, monkeypatch: pytest.MonkeyP
     field = backend.fields()["ru_maxrss"]
     assert (backend.peak_error is not None) == known
     assert field.error == (linux.rss_error(cpus, 4096) if known and cpus else None)
-    assert ("CPUs x max(32, 2 x CPUs) pages" in field.meaning) == known
+    assert ("768 KiB on 2 CPUs, 96 MiB on 64" in field.meaning) == known
     by_threads = "each running thread may hold back the pages of 64 page faults"
     assert (by_threads in field.meaning) != known
     assert backend.process == linux.PROCESS

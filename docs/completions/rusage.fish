@@ -31,7 +31,7 @@ complete -c rusage -n __rusage_before_command -l interval -x -d 'seconds between
 complete -c rusage -n __rusage_before_command -l samples -r -F -d 'write the samples to FILE as CSV; implies --tree'
 complete -c rusage -n __rusage_before_command -l plot -r -F -d 'draw them: .png, .svg or .pdf; implies --tree'
 complete -c rusage -n __rusage_before_command -l pid -x -d 'report a running process, not a command'
-complete -c rusage -n __rusage_before_command -l limit-maxrss -x -d 'limit on the peak of each waited-for process or orphan'
+complete -c rusage -n __rusage_before_command -l limit-maxrss -x -d 'limit on the peak of the largest process'
 complete -c rusage -n __rusage_before_command -l limit-tree-rss -x -d 'limit on all processes together, like 500M'
 complete -c rusage -n __rusage_before_command -l limit-tree-pss -x -d 'the same, counting shared pages once (Linux)'
 complete -c rusage -n __rusage_before_command -l kill -d 'kill all when a sample exceeds --limit-tree-*'

@@ -73,14 +73,8 @@ def peak_error() -> int | None:
 # --- The backend ---
 
 SPLIT = "user and system time add up to the run time; the split between them is sampled"
-PER_CPU = (
-    "inexact by up to CPUs x max(32, 2 x CPUs) pages for each of three counters "
-    "(96 MiB with 64 CPUs and 4 KiB pages), so a peak below that may be 0"
-)
-AT_FIRST = (
-    "at first, the size of the process that forked this one or, "
-    "after posix_spawn or vfork, that process's peak"
-)
+PER_CPU = "inexact: with pages of 4 KiB, by up to 768 KiB on 2 CPUs, 96 MiB on 64"
+AT_FIRST = "can start at the size or the peak of the process that started this one"
 FALLS = "falls when the kernel splits huge pages of a mapped file"
 PER_THREAD = "inexact: each running thread may hold back the pages of 64 page faults; may be 0"
 # Measured on 5.10; no longer on 6.1.

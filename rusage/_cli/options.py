@@ -239,7 +239,7 @@ OPTIONS = {
         Option("", "pid", "PID", "report a running process, not a command", _pid),
     ],
     "Limits (exit status 123 if exceeded)": [
-        Option("", "limit-maxrss", "SIZE", "limit on the peak of each waited-for process or orphan",
+        Option("", "limit-maxrss", "SIZE", "limit on the peak of the largest process",
                _max_size),
         Option("", "limit-tree-rss", "SIZE", "limit on all processes together, like 500M",
                _max_size),
@@ -302,9 +302,7 @@ def help_text(width: int) -> str:
     ]
     for title, group in OPTIONS.items():
         if title == GNU_TIME:
-            text += textwrap.wrap(
-                f"{title}: -f FORMAT, -p, -v and -q (manual page rusage(1))", width
-            )
+            text += textwrap.wrap(f"{title}: -f FORMAT, -p, -v and -q", width)
         else:
             text.append(f"{title}:")
             for option in group:
