@@ -358,5 +358,5 @@ def test_celery_task_that_raises() -> None:
     done = subprocess.run(
         [sys.executable, "-c", program + RAISES], capture_output=True, text=True, check=True
     )
-    names = re.findall(r"(?m)^(\w+): <rusage.measure: cputime=", done.stdout)
+    names = re.findall(r"(?m)^(\w+): [\d.]+ s, \+\d+ MiB$", done.stdout)
     assert names == ["fill", "raises"]
