@@ -574,8 +574,8 @@ PROMISES = [
     ),
     Promise(
         LIMITS,
-        """A failure of the program takes precedence over 123. If the figure was not measured, the
-        exit status is 125.""",
+        """| the program's | the program failed | it is not 0 | | 125 | not checked | a figure, or its
+        upper bound, is not known, or the limit is between its bounds |""",
         """test_cli_limits.py::test_limit_of_the_cpu_time
         test_cli_limits.py::test_unmeasured_figure_is_125""",
     ),
@@ -720,8 +720,8 @@ PROMISES = [
     ),
     Promise(
         REFERENCE,
-        """If the reader of standard output has closed it, as in `rusage --help | head -3`, `rusage`
-        dies of SIGPIPE without a message, as other programs do.""",
+        """If the reader of standard output has closed it, as in `rusage --help | head -3`,
+        `rusage` dies of SIGPIPE without a message.""",
         "test_cli.py::test_closed_pipe_ends_silently",
     ),
     Promise(

@@ -161,13 +161,17 @@ def section(backend: Backend) -> list[str]:
     ):
         names = [name for _, name in group]
         evidence = in_words([shown(backend, name) for name in names], len(kernels(backend)))
-        fields.append([", ".join(f"`{name}`" for name in names), counted, note, evidence, source])
+        fields.append([", ".join(f"`{name}`" for name in names), counted, note, source, evidence])
+    head = ["field", "unit", "note", "source", "seen"]
     links = [f"[{name}](evidence/{path.name})" for name, path in kernels(backend).items()]
+    if not links:
+        head, fields = head[:-1], [row[:-1] for row in fields]
     lines = [
         f"## {backend.name}",
         "",
-        *([f"Run on {', '.join(links)}:", ""] if links else []),
-        *table(["field", "unit", "note", "evidence", "source"], fields),
+        f"Run on {', '.join(links)}:" if links else "Not run; all is from the sources:",
+        "",
+        *table(head, fields),
         "",
     ]
     said = {name: missing(backend, name) or "all fields that have a unit above" for name in NAMES}
@@ -211,10 +215,10 @@ def in_words(fields: list[dict[str, list[str]]], releases: int) -> str:
         names = dict.fromkeys(each for shown in fields for each in shown[name])
         said.setdefault(", ".join(names), []).append(name)
     if not said:
-        return "source only"
+        return "-"
     if len(said) == 1 and len(fields[0]) == releases:
-        return f"run: {next(iter(said))}"
-    return "run: " + "; ".join(f"{names} ({', '.join(on)})" for names, on in said.items())
+        return next(iter(said))
+    return "; ".join(f"{names} ({', '.join(on)})" for names, on in said.items())
 
 
 def tier(system: str) -> str:
