@@ -174,7 +174,7 @@ def section(backend: Backend) -> list[str]:
         *table(head, fields),
         "",
     ]
-    said = {name: missing(backend, name) or "all fields that have a unit above" for name in NAMES}
+    said = {name: lacking for name in NAMES if (lacking := missing(backend, name))}
     for name in MEMORY:
         said[f"{name}()"] = missing(backend, name) or getattr(backend, name)
     if "pss" in backend.absent:
