@@ -6,7 +6,8 @@ checks that all are up to date.
 
 from __future__ import annotations
 
-from itertools import groupby
+from collections import Counter
+from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +55,7 @@ NAMES = [
 ]
 
 MEMORY = ["peak", "rss", "pss"]
+OFTEN = 6  # fields
 
 USUAL = ["x86_64", "amd64", "AMD64"]
 
@@ -145,10 +147,17 @@ def together(said: Mapping[str, str]) -> list[str]:
 def section(backend: Backend) -> list[str]:
     """Return what is known about one system."""
     sources = documentation(backend).sources
+    notes = {name: backend.notes.get(name, "").replace("*", r"\*").split("; ") for name in FIELDS}
+    # What is said of many fields is said below the table.
+    often = {
+        note: ", ".join(f"`{name}`" for name in FIELDS if note in notes[name])
+        for note, number in Counter(chain.from_iterable(notes.values())).items()
+        if note and number > OFTEN
+    }
     described = [
         (
             units(backend, name),
-            backend.notes.get(name, "").replace("*", r"\*"),
+            "; ".join(note for note in notes[name] if note not in often),
             sources[name],
             [*shown(backend, name)],
         )
@@ -179,6 +188,7 @@ def section(backend: Backend) -> list[str]:
         said[f"{name}()"] = missing(backend, name) or getattr(backend, name)
     if "pss" in backend.absent:
         del said["pss()"]  # said once above
+    lines += [f"- {names}: {note}" for note, names in often.items()]
     lines += [*together(said), f"- {child(backend)}"]
     lines += [OTHERWISE[backend.name]] if backend.name in OTHERWISE else []
     return [*lines, *([f"- tier {tier(backend.name)}"] if backend.name in TESTED else []), ""]
