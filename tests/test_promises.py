@@ -574,8 +574,8 @@ PROMISES = [
     ),
     Promise(
         LIMITS,
-        """| the program's | the program failed | it is not 0 | | 125 | not checked | a figure, or its
-        upper bound, is not known, or the limit is between its bounds |""",
+        """| the program's | the program failed | it is not 0 | | 125 | not checked | a figure, or
+        its upper bound, is not known, or the limit is between its bounds |""",
         """test_cli_limits.py::test_limit_of_the_cpu_time
         test_cli_limits.py::test_unmeasured_figure_is_125""",
     ),
