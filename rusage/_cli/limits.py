@@ -8,14 +8,12 @@ from .._backends import BACKEND
 from .._backends._base import SAMPLED_RULES
 from .._getrusage import fields
 from .figures import FIGURES, code_of, exactly, excess, figure_of, is_killed
-from .output import CANCELED, complain
+from .output import CANCELED, OVER, complain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from .figures import Run, Series
-
-OVER = 123  # unused by env(1), nohup(1), timeout(1) and the shells
 
 
 def _verdict(
@@ -152,6 +150,10 @@ def judge_median(
 ) -> Run:
     """Compare the median of the runs of a series that succeeded with a relative limit."""
     figure, unit = FIGURES[name].name, FIGURES[name].unit
+    killed = [judge(name, limit, run, relative) for run in runs if is_killed(run)]
+    over = [verdict for verdict in killed if verdict["exceeded"]]
+    if over:
+        return over[0]
     verdicts = [judge(name, limit, run, relative) for run in runs if code_of(run) == 0]
     if not verdicts:
         complaint = f"no run has succeeded: the limit of {figure} cannot be checked"

@@ -11,7 +11,7 @@ from functools import partial
 from . import gnu
 from .figures import TOO_SHORT, Series, code_of, figures_of, is_killed
 from .options import Options, parse
-from .output import CANCELED, Stream, complain
+from .output import CANCELED, OVER, Stream, complain
 from .report import of_run
 from .run import Signals, die_of, exit_status_or_die, run
 
@@ -119,7 +119,7 @@ def _report_and_judge(
     for export in exports if has_run else []:
         is_written &= export.replace(report)
     if options.limits:
-        from .limits import OVER, complain_of
+        from .limits import complain_of
 
         limited = max(map(complain_of, found))
         if any(is_killed(run) for each in found for run in each.warmup + each.runs):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # The exit status if rusage itself fails, as in env(1), nohup(1) and GNU time.
 CANCELED = 125
+OVER = 123  # of a limit; unused by env(1), nohup(1), timeout(1) and the shells
 
 # The control characters C0 and C1, except for tabs and newlines.
 CONTROLS = {

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from .._threads import start_without_signals
 from .comparison import compare
-from .figures import Series, code_of, outcome
+from .figures import Series, code_of, is_killed, outcome
 from .options import split
-from .output import complain, show_progress
+from .output import OVER, complain, show_progress
 from .run import KEYBOARD, Signals, run
 
 if TYPE_CHECKING:
@@ -101,12 +101,15 @@ def _make_run(turn: Turn, options: Options, signals: Signals, hidden: HiddenOutp
     made.append(ended)
     ended["_position"] = turn.position
     stopped_by = ending_signal(signals)
-    code = 0 if options.ignore_failure else code_of(ended)
+    code = 0
+    if not options.ignore_failure:
+        code = code_of(ended) or (OVER if is_killed(ended) else 0)
     ended["_stopped"] = stopped_by is not None
     ended["_counted"] = not code and stopped_by is None
     if code and stopped_by is None:
         what = f"{'warm-up ' if is_warmup else ''}run {len(made)}"
-        _explain_end(series.name, f"{what} ({outcome(code)}); see --ignore-failure", hidden)
+        how = "--kill" if is_killed(ended) else outcome(code)
+        _explain_end(series.name, f"{what} ({how}); see --ignore-failure", hidden)
     return code
 
 
