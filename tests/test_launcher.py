@@ -1,5 +1,6 @@
 """The launcher under unusual conditions, most of them in a process of their own."""
 
+import asyncio
 import contextlib
 import ctypes
 import errno
@@ -35,6 +36,7 @@ from conftest import (
 from held_trees import wait_until
 
 import rusage
+import rusage.asyncio
 
 if sys.platform != "linux":
     pytest.skip("the launcher is Linux's", allow_module_level=True)
@@ -1135,6 +1137,53 @@ def test_audit_hook() -> None:
     assert seen[1:] == [("false", ["false"], None, None)]
     no_child_is_left()
     assert "ru_maxrss" in rusage.run(["true"]).measured
+
+
+@alone
+def test_audit_of_a_failed_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in subprocess the event is raised once; also if the launcher fails, not the program."""
+    seen: list[Any] = []
+
+    def events(run: Callable[..., Any], **call: Any) -> list[Any]:
+        monkeypatch.setattr(start, "_retry_at", 0.0)
+        seen.clear()
+        with contextlib.suppress(OSError):
+            run(**call)
+        return seen.copy()
+
+    async def run_beside(**call: Any) -> None:
+        await rusage.asyncio.run(**call)
+
+    sys.addaudithook(lambda event, given: seen.extend([given] * (event == "subprocess.Popen")))
+    (tmp_path / "text").touch(mode=0o666)
+    calls: list[dict[str, Any]] = [
+        {"args": ["/no/such/program", "x"]},
+        {"args": ["no-such-program"], "env": {"PATH": "/"}},
+        {"args": [tmp_path / "text"]},
+        {"args": ["true"], "cwd": "/no/such/folder"},
+    ]
+    for path, cases in (REAL, calls), ("/bin/false", [{"args": ["true"]}]):
+        monkeypatch.setattr(start, "PATH", path)
+        for call in cases:
+            expected = events(subprocess.run, **call)
+            assert len(expected) == 1
+            assert events(rusage.run, **call) == expected
+            assert events(lambda **call: rusage.Popen(**call).wait(), **call) == expected
+            assert events(lambda **call: asyncio.run(run_beside(**call)), **call) == expected
+
+
+def test_failed_start_of_a_derived_class() -> None:
+    """The error is subprocess's also if another class is between ours and subprocess's."""
+
+    class Other(subprocess.Popen[bytes]):
+        def _execute_child(self, *values: Any, **named: Any) -> None:
+            getattr(super(), "_execute_child")(*values, **named)  # noqa: B009 (untyped)
+
+    class Derived(rusage.Popen[bytes], Other):
+        pass
+
+    with pytest.raises(FileNotFoundError, match="/no/such/program"):
+        Derived(["/no/such/program"])
 
 
 @pytest.mark.parametrize("options", [["-pf"], ["-pf", "--mount-proc"], ["-p"]], ids=" ".join)

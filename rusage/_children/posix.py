@@ -19,7 +19,7 @@ from .._backends import BACKEND
 from .._backends._base import FLOOR_RULES, TOUCHED_RULES
 from .._fields import RUsage
 from .._memory import known_peak
-from .._subprocess import PARAMETERS, SubprocessPopen, clock, pipes_of
+from .._subprocess import PARAMETERS, SubprocessPopen, clock, pipes_of, without_audit
 from .inherited import child_fields, keep_fields, peak_bound, read_inherited, touched_before_exec
 
 if sys.platform != "win32":
@@ -159,11 +159,11 @@ class PosixPopen(SubprocessPopen[AnyStr]):
             call["args"] = list(call["args"])
         if call["pass_fds"] is not None:
             call["pass_fds"] = tuple(call["pass_fds"])
-        started = None
+        started, is_audited = None, False
         if sys.platform == "linux":
-            started = start(call, self._limits)
+            started, is_audited = start(call, self._limits)
         if started is None:
-            self._start_directly(call)
+            self._start_directly(call, is_audited=is_audited)
             return
         self.pid, status, self._began = started
         self._child_created, self._known = True, {"isolated": True}
@@ -172,8 +172,11 @@ class PosixPopen(SubprocessPopen[AnyStr]):
             self._saw_exit(None)
             self._handle_exitstatus(status)
 
-    def _start_directly(self, call: dict[str, Any]) -> None:
+    def _start_directly(self, call: dict[str, Any], *, is_audited: bool) -> None:
         """Start the child as subprocess does, and record the values that its usage may inherit."""
+        execute: Any = super()._execute_child
+        if is_audited:
+            execute = without_audit(execute)
         # preexec_fn runs in the child before exec and may raise the peak there above every bound.
         is_bounded = call["preexec_fn"] is None and not self._limits
         has_floor = BACKEND.child_peak in FLOOR_RULES and is_bounded
@@ -182,7 +185,7 @@ class PosixPopen(SubprocessPopen[AnyStr]):
         floor = None
         with set_in_child(self._limits, call["preexec_fn"]) as call["preexec_fn"]:
             self._began = clock()
-            super()._execute_child(**call)
+            execute(**call)
         if has_floor:
             floor = known_peak()
         elif BACKEND.child_peak in TOUCHED_RULES and is_bounded:

@@ -73,24 +73,24 @@ os.register_at_fork(after_in_child=lib.rusage_channels_close)
 Started = tuple[int, int | None, float]
 
 
-def start(call: dict[str, Any], limits: Limits) -> Started | None:
+def start(call: dict[str, Any], limits: Limits) -> tuple[Started | None, bool]:
     """Start the program of a call of ``_execute_child``.
 
-    Returns None, with nothing started, if subprocess is to start it. If this raises an exception, a
-    signal handler's or an audit hook's, the child has been killed and reaped, except where
-    ``subprocess.Popen`` would also leave it running.
+    Returns None, with nothing started, if subprocess is to start it, and whether the audit event
+    has been raised. If this raises an exception, a signal handler's or an audit hook's, the child
+    has been killed and reaped, except where ``subprocess.Popen`` would also leave it running.
     """
     if time.monotonic() < _retry_at or not is_fork_exec_known():
-        return None
+        return None, False
     words = _plain_words(call)
     arguments = _plain_arguments(call, words)
     if arguments is None or lib.rusage_why_direct() != ffi.NULL:
-        return None
+        return None, False
     # ffi.gc is the last resort: a second handler may raise before the except clause ends the start.
     channel = ffi.gc(ffi.new("rusage_channel *"), lib.rusage_channel_abort)
     needed: Any = [*pipes_of(arguments), *arguments["pass_fds"]]
     if lib.rusage_channel_open(channel, needed, len(needed)):
-        return None
+        return None, False
     argv = _strings(_launcher_arguments(arguments, limits, channel))
     environment = _strings(arguments["env"])
     given = channel, argv[0], environment[0], needed, len(needed), arguments["restore_signals"]
@@ -105,7 +105,7 @@ def start(call: dict[str, Any], limits: Limits) -> Started | None:
     except BaseException:
         lib.rusage_channel_abort(channel)
         raise
-    return started
+    return started, True
 
 
 def pause() -> None:

@@ -399,6 +399,8 @@ def start(library: str, case: Case) -> dict[str, str]:
 
 def observe(library: str, case: Case, folder: str) -> dict[str, str]:
     """Make the conditions, start the program, and return all that can be observed."""
+    audited: list[Any] = []
+    sys.addaudithook(lambda event, given: audited.extend([given] * (event == "subprocess.Popen")))
     try:
         prepare(case, folder)
         before = own_state()
@@ -418,6 +420,7 @@ def observe(library: str, case: Case, folder: str) -> dict[str, str]:
     outcome["warnings"] = re.sub(
         "[0-9]+", "N", repr([(each.category.__name__, str(each.message)) for each in caught])
     )
+    outcome["audited"] = re.sub(" at 0x[0-9a-f]+", "", repr(audited))
     after = own_state()
     return outcome | {
         f"parent.{name}": after[name] for name in after if after[name] != before[name]
