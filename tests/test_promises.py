@@ -558,8 +558,10 @@ PROMISES = [
     ),
     Promise(
         SERIES,
-        "- A run that fails ends the series with its exit status, and is not in the statistics.",
-        "test_cli_series.py::test_runs_that_fail",
+        "- A run that fails, or that `--kill` ends, ends the series with its exit status, "
+        "and is not in the statistics.",
+        """test_cli_series.py::test_runs_that_fail
+        test_cli_tree.py::test_killed_run_that_succeeds""",
     ),
     Promise(
         SERIES,
