@@ -151,9 +151,9 @@ def judge_median(
     """Compare the median of the runs of a series that succeeded with a relative limit."""
     figure, unit = FIGURES[name].name, FIGURES[name].unit
     killed = [judge(name, limit, run, relative) for run in runs if is_killed(run)]
-    over = [verdict for verdict in killed if verdict["exceeded"]]
-    if over:
-        return over[0]
+    exceeded = [verdict for verdict in killed if verdict["exceeded"]]
+    if exceeded:
+        return exceeded[0]
     verdicts = [judge(name, limit, run, relative) for run in runs if code_of(run) == 0]
     if not verdicts:
         complaint = f"no run has succeeded: the limit of {figure} cannot be checked"
