@@ -256,16 +256,16 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     if (error == 0 && member->is_new && member != &tree->members[0]
         && stat.field[STAT_STARTED] > tree->system.began)
         return ESRCH;               /* the next reading finds it */
-    /* 4. The identity of a known member, before its end and children are believed. */
-    if (error == 0 && !member->is_new)
-        error = rusage_is_another(tree, member, &stat, &differs);
-    if (error == 0 && differs)
-        error = ESRCH;
-    /* 5. Its end by a pidfd too, where stat shows it. */
+    /* 4. Its end by a pidfd too, where stat shows it: otherwise its parent is no process's. */
     if (error == 0 && now.state != RUSAGE_ZOMBIE)
         error = rusage_member_has_ended(member, &stat, &has_ended);
     if (error == 0 && !has_ended && rusage_has_ended(&stat))
         error = EAGAIN;
+    /* 5. The identity of a known member, before its end and children are believed. */
+    if (error == 0 && !member->is_new)
+        error = rusage_is_another(tree, member, &stat, &differs);
+    if (error == 0 && differs)
+        error = ESRCH;
     /* 6. The children, after stat: one that has been reaped between the two is in neither, and in
        the time waited for of the next reading. */
     if (error == 0 && tree->system.by_parent)
