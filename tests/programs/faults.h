@@ -1,6 +1,5 @@
-/* For tests/tools/each_call_fails.py: compiled in front of the extension's C, whose calls it
-   replaces. One call that was chosen fails once; the calls of Python and of the C library are not
-   touched. */
+/* For tests/tools/faults.py: compiled in front of the extension's C, whose calls it replaces. One
+   call that was chosen fails once; the calls of Python and of the C library are not touched. */
 
 #pragma once
 
