@@ -86,20 +86,26 @@ def keep_bytecode() -> None:
         compileall.compile_dir(package.submodule_search_locations[0], quiet=2)
 
 
+def modules(package: Path) -> dict[Path, bytes]:
+    """Return the Python files of a package."""
+    return {file.relative_to(package): file.read_bytes() for file in package.rglob("*.py")}
+
+
 def check_build() -> None:
-    """Refuse an extension that was built from other C files than this source tree has."""
+    """Refuse an installed copy that differs from this source tree, or a build of other C files."""
     import rusage
     from rusage._rusage import lib
 
-    package = Path(__file__).parent.parent / "rusage"
-    if Path(rusage.__file__).parent != package:
+    tree, tested = Path(__file__).parent.parent / "rusage", Path(rusage.__file__).parent
+    again = "python -m pip install -e ."
+    if not tree.exists():  # as in a distribution's tests of its own package
         return
-    files = (each for each in package.rglob("*") if each.suffix in {".c", ".h", ".cdef"})
+    if modules(tested) != modules(tree):
+        raise pytest.UsageError(f"{tested} differs from {tree}: {again}")
+    files = (each for each in tree.rglob("*") if each.suffix in {".c", ".h", ".cdef"})
     texts = sorted(each.read_text(encoding="utf-8") for each in files)
     if getattr(lib, "RUSAGE_SOURCES", None) != binascii.crc32("".join(texts).encode()):
-        raise pytest.UsageError(
-            "the C files have changed since the build: python -m pip install -e ."
-        )
+        raise pytest.UsageError(f"the C files have changed since the build: {again}")
 
 
 def pytest_configure() -> None:
@@ -134,10 +140,9 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Leave out a thorough test, unless an option or the test's own name asks for it."""
-    asked = item.config.option.markexpr or any(
-        "::" in argument for argument in item.config.option.file_or_dir
-    )
+    """Leave out a thorough test, unless -m says something of them or its own name asks for it."""
+    option = item.config.option
+    asked = "thorough" in option.markexpr or any("::" in word for word in option.file_or_dir)
     if not asked and item.get_closest_marker("thorough"):
         pytest.skip(reason="takes long; run by: pytest -m thorough")
 

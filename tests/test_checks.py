@@ -1,5 +1,6 @@
 """The checks: ``.ci/run``, and the programs in tests/tools that run the suite elsewhere."""
 
+import os
 import re
 import shlex
 import shutil
@@ -11,6 +12,8 @@ from pathlib import Path
 import commands
 import pytest
 from conftest import needs_sh
+
+import rusage
 
 pytestmark = pytest.mark.system
 
@@ -28,6 +31,14 @@ def test_crash_of_one_of_several_commands() -> None:
     status = commands.run_all((name, ["sh", "-c", script]) for name, script in shell)
     assert status == -signal.SIGSEGV
     assert commands.run_all([("0", ["sh", "-c", "exit 0"])]) == 0
+
+
+def run_pytest(*words: str, path: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run pytest in the current directory with the suite's conftest.py, and a path before it."""
+    paths = [str(each) for each in (path, Path(__file__).parent) if each]
+    command = [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:rusage", *words]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 ATTEMPTS = """
@@ -68,15 +79,11 @@ def test_second_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     for plugin in "xdist", "pytest_rerunfailures":
         pytest.importorskip(plugin, reason=f"{plugin} is not installed")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # for its conftest.py
     Path("test_it.py").write_text(ATTEMPTS)
     options = re.findall(
         r'(?m)^PYTEST_ADDOPTS\+?="(.*)"$', (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     )
-    words = ["-rA", "-p", "conftest", "-p", "no:rusage", "-n", "1", *shlex.split(" ".join(options))]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *words], stdout=subprocess.PIPE, text=True, check=False
-    )
+    done = run_pytest("-rA", "-n", "1", *shlex.split(" ".join(options)))
     seen = re.findall(r"(?m)^(PASSED|FAILED) test_it.py::test_(\w+)", done.stdout)
     expected = {
         ("PASSED", "chance"),
@@ -85,6 +92,47 @@ def test_second_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert {*seen} == expected, done.stdout
     assert "worker 'gw0' crashed" in done.stdout
     assert done.returncode == pytest.ExitCode.INTERRUPTED
+
+
+def test_installed_copy_that_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tests would say nothing of the source tree."""
+    monkeypatch.chdir(tmp_path)
+    copy = Path(shutil.copytree(Path(rusage.__file__).parent, tmp_path / "site" / "rusage"))
+    with (copy / "_units.py").open("a") as file:
+        file.write("# changed\n")
+    changed = run_pytest("test_it.py", path=copy.parent)
+    assert changed.returncode == pytest.ExitCode.USAGE_ERROR
+    assert f"{copy} differs from {ROOT / 'rusage'}" in changed.stderr
+
+
+THOROUGH = """
+import pytest
+
+@pytest.mark.thorough
+def test_long():
+    pass
+
+def test_short():
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "passed"),
+    [
+        (["test_it.py", "-m", "not other"], ["short"]),
+        (["test_it.py", "-m", "thorough"], ["long"]),
+        (["test_it.py::test_long"], ["long"]),
+    ],
+)
+def test_thorough_tests_that_run(
+    words: list[str], passed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("test_it.py").write_text(THOROUGH)
+    Path("pytest.ini").write_text("[pytest]\nmarkers = thorough")
+    done = run_pytest("-rA", *words)
+    assert re.findall(r"(?m)^PASSED test_it.py::test_(\w+)", done.stdout) == passed, done
 
 
 PARTS = [
