@@ -383,6 +383,40 @@ def test_program_that_a_thread_executes(tmp_path: Path) -> None:
         assert found == {((1, 0), (2, 0))}
 
 
+@pytest.mark.not_sanitized
+def test_end_that_a_pidfd_denies(tmp_path: Path) -> None:
+    """A member whose files cannot be read for a moment does not count twice."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip(reason="no C compiler: apt-get install gcc libc6-dev")
+    library = tmp_path / "missing_stat.so"
+    source = PROGRAMS / "missing_stat.c"
+    subprocess.run([compiler, "-shared", "-fPIC", source, "-o", library], check=True)
+    code = (
+        "import ctypes, subprocess, sys, rusage\n"
+        "made_up = ctypes.CDLL(sys.argv[1])\n"
+        "missing, of = (ctypes.c_int.in_dll(made_up, name) for name in ('missing', 'of'))\n"
+        "child = 'import sys, time\\nwhile time.process_time() < 0.3: pass\\nprint(flush=True)'\n"
+        "child += '\\nsys.stdin.read()'\n"
+        "with rusage.Tree() as tree, subprocess.Popen(\n"
+        "    [sys.executable, '-S', '-c', child], stdin=subprocess.PIPE, stdout=subprocess.PIPE\n"
+        ") as running:\n"
+        "    running.stdout.readline()\n"
+        "    of.value, before = running.pid, tree.cputime()\n"
+        "    missing.value = 8\n"
+        "    samples = [tree.sample(pss=True) for _ in range(3)]\n"
+        "    assert not missing.value\n"
+        "    assert [sample.processes for sample in samples] == [2] * 3, samples\n"
+        "    assert samples[-1].cputime - before < 0.2, (before, samples)\n"
+        "    running.stdin.close()\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, library],
+        env=os.environ | {"LD_PRELOAD": str(library)},
+        check=True,
+    )
+
+
 @filters_x86_64
 @alone
 def test_shared_memory_without_kcmp() -> None:

@@ -355,18 +355,26 @@ static int rusage_member_read_completely(rusage_tree *tree, rusage_member *membe
     return error == ENOENT ? ESRCH : error;
 }
 
-/* An end is believed if it is seen twice: a file may be missing once, while a thread other than the
-   first one executes a program. */
+/* An end is believed if it is seen twice and, of a known member, a pidfd does not deny it: while a
+   thread other than the first one executes a program, its files cannot be read for moments. What is
+   hidden (see hidepid in proc(5)) is there too, and is gone after 100 attempts. */
 static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
-    int error, attempt = 0, is_there = 0;
+    int error, attempt = 0, is_there;
 
     if (!wants_pss && rusage_member_read_quickly(tree, member))
         return 0;
     member->is_quick = 0;
-    do
+    do {
+        is_there = 0;
         error = rusage_member_read_completely(tree, member, wants_pss);
-    while ((error == ESRCH && attempt++ < 1) || (error == EAGAIN && attempt++ < 100));
+        if (error == ESRCH && attempt > 0 && !member->is_new) {
+            error = rusage_member_is_there(member, &is_there);
+            if (error == 0)
+                error = ESRCH;
+        }
+    } while ((error == ESRCH && attempt++ < (is_there ? 100 : 1))
+             || (error == EAGAIN && attempt++ < 100));
     if (error == EACCES || error == EPERM) {
         error = rusage_member_is_there(member, &is_there);
         member->now.state = is_there ? RUSAGE_UNREAD : RUSAGE_GONE;
