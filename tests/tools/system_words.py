@@ -62,7 +62,8 @@ DOCUMENTATION = {
         },
         clock=(
             f"{linux.SPLIT}, except on architectures that account for it precisely, such as s390x, "
-            "where both advance at ticks; without any tick in the kernel, all of it is user time, "
+            "where both advance at ticks, and on CPUs of `nohz_full`, which take it at each "
+            "transition between user and kernel mode; without any tick in the kernel, all of it is user time, "
             "and with such ticks only, all is system time"
         ),
         process_clock="10 ms, 1 ns",
@@ -238,6 +239,9 @@ def documentation(backend: Backend) -> Documentation:
 # What belongs to a system's section, and is about no kernel of its own.
 OTHERWISE = {
     "Windows": (
+        "- `python.exe` of a virtual environment starts the base interpreter as its child, so "
+        "`run`, `Popen` and `--limit-maxrss` measure only the small `python.exe`: run "
+        "`sys._base_executable`, or use `record` or `--tree`.\n"
         "- Wine, which is no Windows, differs: `ru_minflt` stays 0 there, and the peak of a child "
         "that has ended is 0. In [Wine 10.0](evidence/Wine-10.0-AMD64.json) the times advance by "
         "10 ms."
@@ -253,7 +257,7 @@ TIERS = {
 }
 # The tier of each system, and what belongs to another one.
 TESTED = {
-    "Linux": (1, "with musl or an older kernel: tier 2"),
+    "Linux": (1, "6.18, x86_64; musl, 5.10 to 6.12, 7.2: tier 2; other CPUs: in parts"),
     "macOS": (4, ""),
     "FreeBSD": (2, ""),
     "OpenBSD": (2, ""),
