@@ -410,8 +410,8 @@ PROMISES = [
     ),
     Promise(
         MEASURE,
-        """If the process forks in a block, reading the block's figures in the child raises
-        `RuntimeError`.""",
+        """If the process forks in a `reset_peak` block, reading the block's figures in the child
+        raises `RuntimeError`.""",
         "test_memory.py::test_fork_in_a_block",
     ),
     Promise(
