@@ -123,8 +123,8 @@ class Process(Opened):
     same exceptions, and ``ProcessLookupError`` once the process has ended. The message of a
     ``ProcessLookupError`` and of a ``PermissionError`` contains the process ID.
 
-    On Linux, during exec or exit, readings retry for up to a second. An exit is believed if a
-    second look shows it too: at once, or before Linux 5.3 a millisecond later.
+    On Linux, during exec or exit, readings retry for up to a second. Before one reports an exit, it
+    looks a second time: at once, or before Linux 5.3 after a millisecond.
     """
 
     pid: int

@@ -141,8 +141,8 @@ PROMISES = [
     ),
     Promise(
         CHILDREN,
-        """It is not reported if it may be [the parent's](inherited-peaks.md); Linux
-        needs [the launcher](launcher.md).""",
+        """It is 0, and not in `measured`, if it may be [the parent's](inherited-peaks.md), as on
+        Linux [without the launcher](launcher.md#without-the-launcher):""",
         """test_inherited.py::test_inherited_peak_is_not_measured
         test_inherited.py::test_own_fields_of_each_system
         test_popen.py::test_child_that_is_not_isolated""",
@@ -169,8 +169,8 @@ PROMISES = [
         CHILDREN,
         """- Where the program is [started directly](launcher.md#without-the-launcher), and where
         another library has replaced [`subprocess.Popen`], a `preexec_fn` sets the limits: unsafe
-        with threads, and on Linux the peak is not measured. It runs after yours and after `user`
-        and `group`, so that no hard limit can be raised for another user.""",
+        with threads, and on Linux the peak is not measured. It runs after yours and after the
+        change of user and group, so no hard limit can be raised for another user.""",
         """test_rlimits.py::test_process_limit_of_another_user
         test_rlimits.py::test_limits_of_the_child test_patched.py::test_positional_preexec_fn""",
     ),
@@ -300,9 +300,9 @@ PROMISES = [
     ),
     Promise(
         LAUNCHER,
-        """The peak of a child that was started directly is measured only if it exceeds any peak
-        that the child can have inherited: the largest peak of this process, by more than twice the
-        [error of the peak](accuracy.md#the-peak-on-linux).""",
+        """The peak of a child that was started directly is measured only if it exceeds the largest
+        peak of this process by more than twice the [error of the
+        peak](accuracy.md#the-peak-on-linux), so that it cannot be inherited.""",
         """test_inherited.py::test_own_fields_of_each_system
         test_inherited.py::test_floor_of_each_rule""",
     ),
@@ -378,9 +378,9 @@ PROMISES = [
     ),
     Promise(
         MEASURE,
-        """| `RUSAGE_THREAD` | the calling thread, which must also leave the block; on Linux its
-        `ru_maxrss` is the whole process's; on macOS and Windows only its times; [not on
-        NetBSD and DragonFly BSD](platforms.md) |""",
+        """| `RUSAGE_THREAD` | the calling thread; the block must end in the thread that began it;
+        on Linux its `ru_maxrss` is the whole process's; on macOS and Windows only its times; [not
+        on NetBSD and DragonFly BSD](platforms.md) |""",
         "test_measure.py::test_block_of_a_thread_left_in_another",
     ),
     Promise(
@@ -453,8 +453,8 @@ PROMISES = [
     ),
     Promise(
         "rusage/_process.py::Process",
-        """An exit is believed if a second look shows it too: at once, or before Linux 5.3 a
-        millisecond later.""",
+        """Before one reports an exit, it looks a second time: at once, or before Linux 5.3 after a
+        millisecond.""",
         """test_process.py::test_end_that_is_seen_for_a_moment
         test_process.py::test_ended_processes_cost_no_waiting""",
     ),
@@ -576,8 +576,8 @@ PROMISES = [
     ),
     Promise(
         LIMITS,
-        """| the program's | the program failed | it is not 0 | | 125 | not checked | a figure, or
-        its upper bound, is not known, or the limit is between its bounds |""",
+        """| the program's | the program failed | it is not 0 | | 125 | not checked | a figure is
+        not known, or only two bounds of it, and the limit is between them |""",
         """test_cli_limits.py::test_limit_of_the_cpu_time
         test_cli_limits.py::test_unmeasured_figure_is_125""",
     ),
@@ -618,8 +618,8 @@ PROMISES = [
     ),
     Promise(
         LIMITS,
-        """If they run on, their own peaks and their CPU time so far count; a line says that later
-        use, and use before exec, is not compared. If one has waited for children, whose peaks are
+        """If they run on, their own peaks and their CPU time so far count. A line says what is not
+        compared: later use, and use before exec. If one has waited for children, whose peaks are
         unknown, `--limit-maxrss` gives 125; with `--tree`, the samples count.""",
         """test_cli_orphans.py::test_limits_of_an_orphan
         test_cli_orphans.py::test_one_that_has_waited_runs_on""",
@@ -766,9 +766,9 @@ PROMISES = [
     ),
     Promise(
         TREES,
-        """It counts no second twice, with two exceptions: macOS counts the children of a process
-        that ignores SIGCHLD twice, and where processes are hidden, what a hidden child had used
-        before the opening counts when a member has waited for it.""",
+        """No second counts twice, except on macOS for the children of a process that ignores
+        SIGCHLD. Where processes are hidden, a hidden child's time from before the opening counts
+        when a member has waited for it.""",
         "test_tree_kernels.py::test_members_and_their_time",
     ),
     Promise(

@@ -63,8 +63,8 @@ DOCUMENTATION = {
         clock=(
             f"{linux.SPLIT}, except on architectures that account for it precisely, such as s390x, "
             "where both advance at ticks, and on CPUs of `nohz_full`, which take it at each "
-            "transition between user and kernel mode; without any tick in the kernel, all of it is user time, "
-            "and with such ticks only, all is system time"
+            "transition between user and kernel mode; without any tick in the kernel, all of it is "
+            "user time, and with such ticks only, all is system time"
         ),
         process_clock="10 ms, 1 ns",
         process_owners="everyone's, unless `hidepid` is set",
