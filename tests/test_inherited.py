@@ -173,7 +173,7 @@ def test_floor_of_each_rule(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
             return vars(child)["_known"]["floor"]
 
     monkeypatch.setattr(posix, "BACKEND", Mock(child_peak=rule))
-    monkeypatch.setattr(posix, "start", lambda *_: None, raising=False)  # of the launcher
+    monkeypatch.setattr(posix, "start", lambda *_: (None, False), raising=False)  # of the launcher
     before = known_peak()
     floor = floor_of()
     if rule in TOUCHED_RULES:
@@ -200,7 +200,7 @@ def test_floor_if_the_mark_is_reset_during_the_start(monkeypatch: pytest.MonkeyP
         with original(*arguments) as function:
             yield function
 
-    monkeypatch.setattr(posix, "start", lambda *_: None)  # of the launcher
+    monkeypatch.setattr(posix, "start", lambda *_: (None, False))  # of the launcher
     monkeypatch.setattr(posix, "set_in_child", resetting)
     peak = rusage.rss() + 100 * MIB
     del [b"x" * (200 * MIB)][0]
