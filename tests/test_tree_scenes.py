@@ -374,7 +374,7 @@ def test_program_that_a_thread_executes(tmp_path: Path) -> None:
     with subprocess.Popen([program, "1000000"]) as running:
         # The file has no parent then either: with the parent in the tree, that is no other process.
         with rusage.Tree(running.pid) as tree, rusage.Tree() as both:
-            end = time.monotonic() + 20
+            end = time.monotonic() + 10
             found = set()
             while time.monotonic() < end:
                 found |= {(tree.sample()[3:5], both.sample()[3:5])}
