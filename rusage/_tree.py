@@ -127,8 +127,8 @@ class Tree(Opened):
     Without ``pid``, this process. A descendant becomes a member when a reading finds it, and stays
     one until it has ended, even if its parent ends before. A descendant whose parent ended between
     two readings is never seen: what a shell starts by ``( program & )`` is usually lost. Members
-    are known by the inodes of their pidfds on Linux 6.9 and later, and elsewhere by process IDs,
-    start times and parents. Zombies are not counted.
+    are known by process IDs, start times and parents and, on Linux 6.9 and later, by the inodes of
+    their pidfds until no other process can have their start times. Zombies are not counted.
 
     The resident set size of each member includes the pages that it shares with others: eight forked
     children of a process with 100 MiB have up to 900 MiB together, whose ``pss()`` is 100 MiB.

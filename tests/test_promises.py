@@ -784,8 +784,8 @@ PROMISES = [
     ),
     Promise(
         "rusage/_tree.py::Tree",
-        """Members are known by the inodes of their pidfds on Linux 6.9 and later, and elsewhere by
-        process IDs, start times and parents.""",
+        """Members are known by process IDs, start times and parents and, on Linux 6.9 and later, by
+        the inodes of their pidfds until no other process can have their start times.""",
         "test_tree_kernels.py::test_reused_number",
     ),
     Promise(

@@ -75,13 +75,13 @@ static int rusage_member_get_inode(const rusage_member *member, uint64_t *inode)
     return error;
 }
 
-/* Find out whether another process has the member's number now, where inodes show that. */
+/* Find out whether another process has the member's number now, where only inodes show that. */
 static int rusage_is_replaced(const rusage_member *member, int *is_replaced)
 {
     uint64_t inode = 0;
     int error = 0;
 
-    if (member->identity.inode != 0)
+    if (member->identity.inode != 0 && !member->identity.is_dated)
         error = rusage_member_get_inode(member, &inode);
     *is_replaced = error == ESRCH || (inode != 0 && inode != member->identity.inode);
     return error == ESRCH ? 0 : error;
@@ -303,6 +303,7 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     if (uses_parents)
         now.rss = 0;
     member->now = now;
+    member->identity.is_dated = now.start < tree->system.began;
     member->is_due = 0;
     return 0;
 }

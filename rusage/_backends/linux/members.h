@@ -8,6 +8,7 @@
 
 typedef struct {
     uint64_t inode; /* of a pidfd of the process: no other process has it; 0: unknown */
+    int is_dated; /* read in a later tick than its start, which no later process has */
     int has_memory; /* of its own, which stays its own */
     int counts_memory; /* also if it uses its parent's: kcmp(2) is refused or missing */
 } rusage_member_identity;
