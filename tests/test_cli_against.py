@@ -61,6 +61,14 @@ def test_stored_figures_and_relative_limits(stored: Any, words: list[str]) -> No
     assert " is over the limit of 1101 bytes (1.1 KiB)\n" in done.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no /dev/stdin")
+@pytest.mark.parametrize("words", [[], ["-n", "2"]], ids=["once", "series"])
+def test_stored_report_on_standard_input(words: list[str]) -> None:
+    """It is read before the runs of a series get an empty standard input."""
+    done = run("--against", "/dev/stdin", *words, "true", input=json.dumps(STORED))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_verdict_of_a_series() -> None:
     """One, beside the runs, and in one column; absolute limits have one for each run."""
     words = ["-n", "3", "--limit-cputime", "+1%", "--limit-maxrss", "1TiB"]

@@ -174,10 +174,10 @@ FIGURES.update(
 )
 
 
-def whose_peak(runs: list[Run]) -> str:
-    """Return whose the peak memory of runs is."""
+def part_of(name: str, runs: list[Run]) -> str:
+    """Return the part of a figure of runs; after ``--kill``, a peak is another process's."""
     killed = sys.platform != "win32" and any(map(is_killed, runs))
-    return WHOSE_IF_KILLED if killed else WHOSE
+    return WHOSE_IF_KILLED if killed and name == "ru_maxrss" else FIGURES[name].part
 
 
 def figure_of(run: Run, name: str) -> float | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from .._getrusage import fields
 from .comparison import in_all
-from .figures import FIGURES, exactly, figures_of, public, quantity
+from .figures import FIGURES, exactly, figures_of, part_of, public, quantity
 from .output import IN_A_LINE, utf8
 from .report import of_sample
 
@@ -108,8 +108,10 @@ def markdown_of_runs(found: list[Series], options: Options, file: TextIO | None)
             passed = [limit["exceeded"] for limit in judged].count(False)
             verdicts.append(f"{passed} of {len(each.runs)} passed")
         columns.append(verdicts)
+    counted = [run for each in found for run in each.counted]
     for name in in_all(found):
-        columns.append([FIGURES[name].name, *(each.shown_median(name, "**{}**") for each in found)])
+        figure = f"{FIGURES[name].label} {part_of(name, counted)}".rstrip()
+        columns.append([figure, *(each.shown_median(name, "**{}**") for each in found)])
         if options.compare:
             ratios = [
                 each.ratios[name].in_words() if name in each.ratios else "-" for each in found

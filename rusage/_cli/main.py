@@ -59,17 +59,17 @@ def run_command(command: list[str], options: Options) -> int:
     Must run in the main thread; leaves the environment, the signal mask and the signal handlers
     changed.
     """
+    if options.against is not None:
+        from . import stored
+
+        if not stored.load(options.against, options, command):
+            return CANCELED
     make_runs = _run_once
     if options.is_series:
         from . import series
 
         make_runs = series.run_series
         series.empty_standard_input()  # before a file is opened that could become it
-    if options.against is not None:
-        from . import stored
-
-        if not stored.load(options.against, options, command):
-            return CANCELED
     output: Stream | Output = Stream(sys.stderr)
     exports: list[Export] = []
     with contextlib.ExitStack() as closing:

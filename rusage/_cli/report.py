@@ -12,8 +12,8 @@ from .figures import (
     figures_of,
     is_killed,
     outcome,
+    part_of,
     quantity,
-    whose_peak,
 )
 from .output import IN_A_LINE, RED, is_colored, paint, width_of
 
@@ -80,8 +80,7 @@ def of_run(found: Series, options: Options, file: TextIO | None) -> str:
             rows["CPU share"] = f"{value / run['elapsed']:.0%}"
         elif name not in {"tree_rss", "tree_pss", "cputime"} and value is not None:
             before = f"{rows[label]}, " if label in rows else ""
-            part = whose_peak([run]) if name == "ru_maxrss" else figure.part
-            rows[label] = f"{before}{figure.shown(value)} {part}".rstrip()
+            rows[label] = f"{before}{figure.shown(value)} {part_of(name, [run])}".rstrip()
     last = "exit status" if code >= 0 else "killed by"
     sent = "; signals of --kill were sent" if is_killed(run) else ""
     lack = f"; {LACK_OF_MEMORY}" if run.get("oom_killed") else ""

@@ -6,7 +6,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from .comparison import in_all
-from .figures import FIGURES, code_of, is_killed, outcome, whose_peak
+from .figures import FIGURES, code_of, is_killed, outcome, part_of
 from .output import BOLD, is_colored, paint, width_of
 from .report import LACK_OF_MEMORY, how_often, lines, of_members, wrap
 
@@ -88,7 +88,7 @@ def _rows(found: list[Series], options: Options) -> dict[str, str]:
     rows["rounds" if options.compare else "runs"] = f"{len(first.counted)}{of}{after}"
     if all("ru_maxrss" in each.summary for each in found):
         counted = [run for each in found for run in each.counted]
-        rows[FIGURES["ru_maxrss"].label] = whose_peak(counted)
+        rows[FIGURES["ru_maxrss"].label] = part_of("ru_maxrss", counted)
     if options.tree and first.summary:
         rows[FIGURES["tree_rss"].label] = _about_trees(found)
         peak = first.largest_tree
