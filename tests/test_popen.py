@@ -288,3 +288,20 @@ def test_encoding_warning() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     warned = [line.split(": ")[0] for line in done.stderr.splitlines() if "Warning" in line]
     assert warned == [f"<string>:{line}" for line in (4, 5, 6, 3)]
+
+
+IN_UTF8_MODE = """
+import subprocess, rusage
+for popen in subprocess.Popen, rusage.Popen:
+    with popen(["true"], text=True, stdout=subprocess.PIPE) as process:
+        print(process.stdout.encoding.lower())
+"""
+
+
+def test_encoding_in_utf8_mode() -> None:
+    """It is UTF-8 whatever the locale, as subprocess's."""
+    options = ["-X", "utf8", "-X", "warn_default_encoding", "-W", "ignore"]
+    command = [sys.executable, *options, "-c", IN_UTF8_MODE]
+    env = os.environ | {"LC_ALL": "C"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["utf-8"] * 2

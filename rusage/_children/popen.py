@@ -45,10 +45,9 @@ def name_encoding(args: tuple[Any, ...], options: dict[str, Any]) -> None:
     universal_newlines = args[UNIVERSAL_NEWLINES:][:1]
     has_text = any(map(options.get, texts)) or any(universal_newlines)
     if sys.flags.warn_default_encoding and has_text and options.get("encoding") is None:
-        import warnings  # noqa: PLC0415 (only needed here)
+        from io import text_encoding  # noqa: PLC0415 (only needed here)
 
-        warnings.warn("'encoding' argument not specified.", EncodingWarning, stacklevel=3)
-        options["encoding"] = "locale"
+        options["encoding"] = text_encoding(None, 3)
 
 
 @functools.cache
