@@ -119,5 +119,6 @@ _is_original_builtin = issubclass(type(_original), BuiltinFunctionType)
 def is_fork_exec_known() -> bool:
     """Return whether subprocess starts children by Python's own ``fork_exec``, with vfork(2)."""
     used = getattr(subprocess, "_fork_exec", None)
-    is_original = used is getattr(sys.modules["_posixsubprocess"], "fork_exec", None) is _original
+    current = getattr(sys.modules.get("_posixsubprocess"), "fork_exec", None)
+    is_original = used is current is _original
     return _is_original_builtin and is_original and bool(getattr(subprocess, "_USE_VFORK", True))
