@@ -293,7 +293,8 @@ KINDS: dict[str, Any] = {
 @pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.thorough)])
 @alone
 def test_exception_at_each_instruction_of_a_start(kind: str, step: int) -> None:
-    """It reaches the caller, whichever it is, and no child is left."""
+    """It reaches the caller, whichever it is; no child is left, and the streams stay open."""
+    streams = [os.fstat(fd) for fd in range(3)]
     unraisable: list[Any] = []
     sys.unraisablehook = unraisable.append
     expected: Any = None
@@ -312,6 +313,7 @@ def test_exception_at_each_instruction_of_a_start(kind: str, step: int) -> None:
         except expected:
             pass
         reap()
+        assert all(map(os.path.samestat, streams, [os.fstat(fd) for fd in range(3)]))
         number += step
     assert number > 100
     assert not unraisable

@@ -106,13 +106,12 @@ static int rusage_open_descriptors(rusage_channel *channel)
    the program gets besides are behind them. */
 enum { STDIN_READ, STDIN_WRITE, STDOUT_READ, STDOUT_WRITE, STDERR_READ, STDERR_WRITE, PIPES };
 
-/* Open all descriptors, close-on-exec and above 2. Return 0, or an errno with none of them open:
-   EBADF if one of `needed` is closed, whose number they could get. */
+/* Open all descriptors, which are -1, close-on-exec and above 2. Return 0, or an errno with none of
+   them open: EBADF if one of `needed` is closed, whose number they could get. */
 static int rusage_channel_open(rusage_channel *channel, const int *needed, int count)
 {
     int i, error;
 
-    channel->memory = channel->read_end = channel->write_end = -1;
     for (i = 0; i < count; i++) {
         if ((i >= PIPES || needed[i] != -1) && fcntl(needed[i], F_GETFD) < 0)
             return errno;
@@ -274,9 +273,10 @@ static void rusage_read_channel(rusage_channel *channel)
 
     if (channel->is_read)
         return;
-    /* Two calls: if one is refused, the child would be left without a process that waits for it. */
-    if (read(channel->memory, &memory, sizeof memory) < 0
-        && pread(channel->memory, &memory, sizeof memory, 0) < 0)
+    /* Two calls: if one is refused, the child would be left without a process that waits for it.
+       pread first: a process forked by C code may have read, and shares the offset. */
+    if (pread(channel->memory, &memory, sizeof memory, 0) < 0
+        && read(channel->memory, &memory, sizeof memory) < 0)
         memory.child = -1;
     channel->is_read = 1;
     channel->child = memory.child;

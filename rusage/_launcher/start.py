@@ -87,7 +87,8 @@ def start(call: dict[str, Any], limits: Limits) -> tuple[Started | None, bool]:
     if arguments is None or lib.rusage_why_direct() != ffi.NULL:
         return None, False
     # ffi.gc is the last resort: a second handler may raise before the except clause ends the start.
-    channel = ffi.gc(ffi.new("rusage_channel *"), lib.rusage_channel_abort)
+    closed = {"memory": -1, "read_end": -1, "write_end": -1}
+    channel = ffi.gc(ffi.new("rusage_channel *", closed), lib.rusage_channel_abort)
     needed: Any = [*pipes_of(arguments), *arguments["pass_fds"]]
     if lib.rusage_channel_open(channel, needed, len(needed)):
         return None, False
@@ -124,10 +125,10 @@ def _wait(channel: Channel) -> None:
 def _result(channel: Channel, began: float) -> Started | None:
     """Return what has come of the start."""
     launcher, child, status = channel.launcher, channel.child, channel.status  # -1: unknown
-    if channel.has_failed:  # the child could not execute the program
-        return None
     if not lib.rusage_channel_is_open(channel):  # a handler has forked this process
         return (launcher, 0, began) if launcher else None
+    if channel.has_failed:  # the child could not execute the program
+        return None
     if child == 0 and not (status == 0 and channel.has_run):
         if status < 0 or _launcher_failed(status):
             return None
