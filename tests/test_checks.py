@@ -35,7 +35,8 @@ def test_crash_of_one_of_several_commands() -> None:
 
 def run_pytest(*words: str, path: Path | None = None) -> "subprocess.CompletedProcess[str]":
     """Run pytest in the current directory with the suite's conftest.py, and a path before it."""
-    paths = [str(each) for each in (path, Path(__file__).parent) if each]
+    package = Path(rusage.__file__).parent.parent  # it may be the tree's, and not installed
+    paths = [str(each) for each in (path, Path(__file__).parent, package) if each]
     command = [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:rusage", *words]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

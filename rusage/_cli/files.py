@@ -279,8 +279,10 @@ def _open(path: str, flags: int = 0) -> tuple[int, os.stat_result, bool]:
     stream = 1 if path == "-" else _stream_of(path)
     opened = os.open(path, WRITING | flags, 0o666) if stream is None else os.dup(stream)
     descriptor = _above_streams(opened)
+    # The name /dev/stdout of FreeBSD is a device's; what is opened by it is the output.
+    is_stream = stream is not None or _stream_of(descriptor) is not None
     status = os.fstat(descriptor)
-    return descriptor, status, stream is None and stat.S_ISREG(status.st_mode)
+    return descriptor, status, not is_stream and stat.S_ISREG(status.st_mode)
 
 
 def _above_streams(descriptor: int) -> int:
@@ -292,11 +294,11 @@ def _above_streams(descriptor: int) -> int:
     return descriptor
 
 
-def _stream_of(path: str) -> int | None:
+def _stream_of(file: str | int) -> int | None:
     """Return the descriptor of standard output or standard error, if that is the same file."""
     for stream in 1, 2:
         with contextlib.suppress(OSError):  # it is closed, or there is no such file
-            status = os.stat(path)
+            status = os.stat(file)
             # The console of Windows has no inode.
             if status.st_ino and os.path.samestat(status, os.fstat(stream)):
                 return stream
