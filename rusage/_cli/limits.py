@@ -125,23 +125,24 @@ def judge(name: str, limit: float, run: Run, relative: Mapping[str, Collection[s
             limit, exceeded=True, complaint=excess(figure, least, limit, unit), notes=[close]
         )
     if most is None or most > limit:
-        return _verdict(
-            limit, exceeded=None, complaint=_why_not_checked(name, least, left_over(run, apart))
-        )
+        return _verdict(limit, exceeded=None, complaint=_why_not_checked(name, run, least, apart))
     return _verdict(
         limit, exceeded=False, notes=[close or unseen, _note_on_living_orphans(name, run, apart)]
     )
 
 
-def _why_not_checked(name: str, least: float | None, orphans: Run | None) -> str:
+def _why_not_checked(name: str, run: Run, least: float | None, apart: Collection[str]) -> str:
     whose, why = FIGURES[name].name, "was not measured"
+    orphans = left_over(run, apart)
     if least is not None and orphans is not None:
-        whose = f"{FIGURES[name].label} of processes that it left"
+        left = f"{FIGURES[name].label} of processes that it"
         if orphans.get("_doubt"):
-            whose = f"{FIGURES[name].label} of processes that it may have left"
-            why = f"is over the limit ({orphans['_doubt']})"
-        elif _are_read(orphans) and orphans.get("_unknown"):
+            whose, why = f"{left} may have left", f"is over the limit ({orphans['_doubt']})"
+        elif not _are_read(orphans):
+            whose = f"{left} left"
+        elif orphans.get("_unknown") and not is_sampled(run):
             why = f"is unknown without samples (--tree): {orphans['_unknown']}"
+            whose = f"{left} left"
     return f"{whose} {why}: its limit cannot be checked"
 
 
