@@ -408,3 +408,26 @@ def test_fork_during_an_import(where: str, python: Callable[..., str]) -> None:
     """The child waits for no import of a thread that it does not have, nor for the lock."""
     printed = python("-c", FORK_DURING_IMPORT, where).splitlines()
     assert sorted(printed) == ["0", "record", "record"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files in use cannot be removed")
+@pytest.mark.parametrize(
+    "options",
+    [
+        *([], ["-v"], ["--json"], ["--export", "x.md"], ["-n", "2"], ["-n", "2", "--json"]),
+        *(["--limit-cputime", "100"], ["--against", "base.json", "--limit-cputime", "+9%"]),
+    ],
+    ids=str,
+)
+def test_program_that_removes_the_package(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As its upgrade does; the report and the status do not change."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    command = [sys.executable, "-P", "-m", "rusage"]
+    subprocess.run([*command, "--json", "-o", "base.json", "true"], check=True)
+    shutil.copytree(Path(rusage.__file__).parent, "rusage")
+    words = [*command, *options, "sh", "-c", "rm -r rusage; exit 3"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (3, False)

@@ -82,8 +82,24 @@ def run_command(command: list[str], options: Options) -> int:
             # %C: the bytes of the command, as from GNU time.
             encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
             file.reconfigure(encoding=encoding, errors=errors)
+        _import_reports(options)
         found, code = make_runs(command, options)
         return _report_and_judge(found, code, options, output, exports)
+
+
+def _import_reports(options: Options) -> None:
+    """Import the modules of the reports now: the program may replace this package."""
+    needed = {
+        "formats": options.kind is not None or options.exports,
+        "limits": options.limits,
+        "table": options.is_series or options.stored is not None,
+        "summary": options.is_series,
+    }
+    for name, is_needed in needed.items():
+        if is_needed:
+            from importlib import import_module  # a plain run does without
+
+            import_module(f".{name}", __package__)
 
 
 def _run_once(command: list[str], options: Options) -> tuple[list[Series], int]:
