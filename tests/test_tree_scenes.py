@@ -383,33 +383,61 @@ def test_program_that_a_thread_executes(tmp_path: Path) -> None:
         assert found == {((1, 0), (2, 0))}
 
 
+# A child that has used 0.3 s; `missing`, `of`, `now` and `larger` change what the kernel says.
+MADE_UP = """import ctypes, subprocess, sys, rusage
+made_up = ctypes.CDLL(sys.argv[1])
+missing, of, now, larger = (
+    ctypes.c_int.in_dll(made_up, name) for name in ("missing", "of", "now", "larger")
+)
+child = "import sys, time\\nwhile time.process_time() < 0.3: pass\\nprint(flush=True)"
+child += "\\nsys.stdin.read()"
+with rusage.Tree() as tree, subprocess.Popen(
+    [sys.executable, "-S", "-c", child], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+) as running:
+    running.stdout.readline()
+    of.value = running.pid
+    now.value = int(open(f"/proc/{of.value}/stat").read().rpartition(")")[2].split()[19])
+"""
+CASES = {
+    # The end is seen twice and more, and a pidfd denies it.
+    "files missing": """
+    now.value, before = 0, tree.cputime()
+    missing.value = 8
+    samples = [tree.sample(pss=True) for _ in range(3)]
+    assert not missing.value
+    assert samples[-1].cputime - before < 0.2, (before, samples)
+""",
+    # Another process has started within the tick of the member's start: both count.
+    "another in the tick": """
+    before = tree.cputime()
+    larger.value = 1
+    samples = [tree.sample(pss=True) for _ in range(3)]
+    assert samples[-1].cputime - before > 0.2, (before, samples)
+""",
+    # It was read a tick later, so that no other process has its start: its inode is not read.
+    "no other in the tick": """
+    now.value += 1
+    before = tree.cputime()
+    larger.value = 1
+    samples = [tree.sample(pss=True) for _ in range(3)]
+    assert samples[-1].cputime - before < 0.2, (before, samples)
+""",
+}
+
+
 @pytest.mark.not_sanitized
-def test_end_that_a_pidfd_denies(tmp_path: Path) -> None:
-    """A member whose files cannot be read for a moment does not count twice."""
+@pytest.mark.parametrize("case", CASES)
+def test_identity_of_a_member(case: str, tmp_path: Path) -> None:
+    """It does not count twice, and another process with its number and start counts too."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip(reason="no C compiler: apt-get install gcc libc6-dev")
-    library = tmp_path / "missing_stat.so"
-    source = PROGRAMS / "missing_stat.c"
+    library = tmp_path / "made_up_calls.so"
+    source = PROGRAMS / "made_up_calls.c"
     subprocess.run([compiler, "-shared", "-fPIC", source, "-o", library], check=True)
-    code = (
-        "import ctypes, subprocess, sys, rusage\n"
-        "made_up = ctypes.CDLL(sys.argv[1])\n"
-        "missing, of = (ctypes.c_int.in_dll(made_up, name) for name in ('missing', 'of'))\n"
-        "child = 'import sys, time\\nwhile time.process_time() < 0.3: pass\\nprint(flush=True)'\n"
-        "child += '\\nsys.stdin.read()'\n"
-        "with rusage.Tree() as tree, subprocess.Popen(\n"
-        "    [sys.executable, '-S', '-c', child], stdin=subprocess.PIPE, stdout=subprocess.PIPE\n"
-        ") as running:\n"
-        "    running.stdout.readline()\n"
-        "    of.value, before = running.pid, tree.cputime()\n"
-        "    missing.value = 8\n"
-        "    samples = [tree.sample(pss=True) for _ in range(3)]\n"
-        "    assert not missing.value\n"
-        "    assert [sample.processes for sample in samples] == [2] * 3, samples\n"
-        "    assert samples[-1].cputime - before < 0.2, (before, samples)\n"
-        "    running.stdin.close()\n"
-    )
+    code = MADE_UP + CASES[case]
+    code += "    assert [sample.processes for sample in samples][1:] == [2] * 2, samples\n"
+    code += "    running.stdin.close()\n"
     subprocess.run(
         [sys.executable, "-c", code, library],
         env=os.environ | {"LD_PRELOAD": str(library)},

@@ -1,15 +1,42 @@
-/* To be preloaded: the stat file of a process, `of`, is missing as often as `missing` says. */
+/* To be preloaded: the stat file of a process, `of`, is missing as often as `missing` says; it is
+   the tick `now`, unless that is 0; and pidfds have inodes that are larger by `larger`. */
 
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-int missing, of;
+int missing, of, now, larger;
+
+int clock_gettime(clockid_t clock, struct timespec *time)
+{
+    long ticks = sysconf(_SC_CLK_TCK);
+
+    if (clock != CLOCK_BOOTTIME || now == 0)
+        return (int)syscall(SYS_clock_gettime, clock, time);
+    time->tv_sec = now / ticks;
+    time->tv_nsec = now % ticks * (1000000000 / ticks);
+    return 0;
+}
+
+int fstat(int fd, struct stat *status)
+{
+    int error = fstatat(fd, "", status, 0x1000 /* AT_EMPTY_PATH */);
+
+    if (error == 0 && (status->st_mode & S_IFMT) == 0) /* a pidfd */
+        status->st_ino += (ino_t)larger;
+    return error;
+}
+
+int fstat64(int fd, struct stat *status)
+{
+    return fstat(fd, status);
+}
 
 static int is_of(int directory)
 {
