@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE, README = ROOT / "docs" / "platforms.md", ROOT / "README.md"
-FACTS = ROOT / "tests" / "facts.py"
+FACTS = ROOT / "tests" / "tools" / "facts.py"
 
 NAMES = [
     "RUSAGE_SELF",
