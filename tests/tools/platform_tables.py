@@ -84,10 +84,8 @@ def measured_for(backend: Backend, name: str) -> frozenset[str]:
 
 
 def missing(backend: Backend, name: str) -> str:
-    """Return why a name is not provided, or which of RUSAGE_SELF's fields it lacks, or nothing."""
+    """Return which of RUSAGE_SELF's fields a name lacks, if it is provided, or nothing."""
     if name in backend.absent:
-        return f"not provided: {backend.absent[name]}"
-    if name in MEMORY:
         return ""
     measured = measured_for(backend, name)
     if name == "Process":
@@ -178,12 +176,9 @@ def section(backend: Backend) -> list[str]:
         "",
     ]
     said = {name: lacking for name in NAMES if (lacking := missing(backend, name))}
-    for name in MEMORY:
-        said[f"{name}()"] = missing(backend, name) or getattr(backend, name)
-    if "pss" in backend.absent:
-        del said["pss()"]  # said once above
+    said |= {f"{name}()": getattr(backend, name) for name in MEMORY if name not in backend.absent}
     lines += [f"- {names}: {note}" for note, names in often.items()]
-    lines += [*together(said), f"- {child(backend)}"]
+    lines += together(said)
     return [*lines, *([OTHERWISE[backend.name]] if backend.name in OTHERWISE else []), ""]
 
 
@@ -229,11 +224,33 @@ def tier(system: str) -> str:
     return f"{number} ({others})" if others else str(number)
 
 
-def child(backend: Backend) -> str:
-    """Return what ``run`` and ``Popen`` measure."""
-    if "ru_maxrss" in backend.waited:
-        return f"`run`, `Popen`: the peak of a child: {PEAKS[backend.child_peak]}"
-    return f"`run`, `Popen`: {listed(backend.waited) or 'nothing'} of a child"
+def reasons() -> list[str]:
+    """Return why names are not provided, once for all systems."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for backend in SYSTEMS:
+        names: dict[str, list[str]] = {}
+        for name in [*NAMES, *MEMORY]:
+            if name in backend.absent and name != "pss":  # said below the list
+                names.setdefault(backend.absent[name], []).append(called(name))
+        for reason, each in names.items():
+            found.setdefault((", ".join(each), reason), []).append(backend.name)
+    return [f"- {each} ({', '.join(on)}): {reason}" for (each, reason), on in found.items()]
+
+
+def called(name: str) -> str:
+    """Return a name as the pages write it."""
+    return f"`{name}()`" if name in MEMORY else f"`{name}`"
+
+
+def children() -> list[str]:
+    """Return what ``run`` and ``Popen`` measure, once for all systems."""
+    found: dict[str, list[str]] = {}
+    for backend in SYSTEMS:
+        said = f"never; {listed(backend.waited) or 'nothing'} of a child"
+        if "ru_maxrss" in backend.waited:
+            said = PEAKS[backend.child_peak]
+        found.setdefault(said, []).append(backend.name)
+    return [f"- {', '.join(systems)}: {said}" for said, systems in found.items()]
 
 
 def tables() -> str:
@@ -254,7 +271,10 @@ def tables() -> str:
         "",
     ]
     lines += ["`partly`: with fewer fields than `RUSAGE_SELF`; see the section of the system."]
+    lines += ["`-`: not provided, for the reason that the `AttributeError` says:", ""]
+    lines += [*reasons(), ""]
     lines += ["Only Linux reports how many processes share a page, which `pss()` needs.", ""]
+    lines += ["`run` and `Popen` measure the peak of a child:", "", *children(), ""]
     lines += ["## Tiers", "", tiers(), ""]
     for backend in SYSTEMS:
         lines += section(backend)
