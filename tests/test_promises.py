@@ -465,23 +465,23 @@ PROMISES = [
         "test_opened.py::test_closed test_opened.py::test_close_at_each_instruction",
     ),
     Promise(
-        TREES,
-        "`largest` is chosen in the same way; it and `on_sample` see every sample.",
+        "rusage/_record.py::record",
+        "``largest`` and ``on_sample`` see every sample.",
         "test_record.py::test_neighbours_are_joined",
     ),
     Promise(
-        TREES,
-        "- **The interval never changes.** When there are `max_samples`, neighbours are joined.",
+        "rusage/_record.py::record",
+        "The interval never changes. When there are ``max_samples``, neighbours are joined:",
         "test_record.py::test_neighbours_are_joined",
     ),
     Promise(
-        TREES,
-        "- **`missed`** counts the intervals without a sample.",
+        "rusage/_record.py::record",
+        "``missed`` is the number of intervals without a sample:",
         "test_record.py::test_missed_intervals",
     ),
     Promise(
-        TREES,
-        "The thread blocks all signals, except for errors such as SIGSEGV.",
+        "rusage/_record.py::record",
+        "All signals are blocked in it, except for errors such as SIGSEGV;",
         "test_record.py::test_blocked_signals",
     ),
     Promise(

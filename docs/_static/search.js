@@ -5,7 +5,7 @@ const PLACES = {
   "fish, bash, zsh, completions": "command#completions",
   "kill": "limits#ending-the-program",
   "docker, podman, kubernetes, lambda, wsl, slurm, systemd": "getting-started#where-it-works",
-  "uss, cpu_percent": "from-psutil#what-stays-with-psutil",
+  "uss, cpu_percent": "from-psutil#limits",
   "hyperfine, mprof, psrecord, duct": "from-psutil#tools-for-commands",
   "forkserver, pool of processes": "measure#whose-usage",
   "grafana, datadog, statsd, spark, ray, pandas": "monitoring#other-tools",

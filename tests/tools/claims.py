@@ -1,4 +1,4 @@
-"""What a backend says of its kernel, as facts of ``tests/facts.py``: what may be seen."""
+"""What a backend says of its kernel, as facts of ``tests/tools/facts.py``: what may be seen."""
 
 from __future__ import annotations
 

@@ -2,10 +2,10 @@
 
 ``python tests/tools/kernels.py NEW_FOLDER [--emulated] [NAME ...] [pytest's arguments]``, as root;
 ``tox -e kernels`` does it. A NAME is a machine: 5.10, 6.1, 6.12, sid, or many for the one of 64
-CPUs; without a name, all run. ``--facts`` runs ``tests/facts.py`` instead of the suite, and prints
-the evidence. Needs Debian's debootstrap, e2fsprogs, git and qemu-system-x86 on x86_64. All kernels
-boot from one image: a Debian 13 with Python, a clone of the commit that is checked out, and the
-package built from that. Changes that are not committed are not tested.
+CPUs; without a name, all run. ``--facts`` runs ``tests/tools/facts.py`` instead of the suite, and
+prints the evidence. Needs Debian's debootstrap, e2fsprogs, git and qemu-system-x86 on x86_64. All
+kernels boot from one image: a Debian 13 with Python, a clone of the commit that is checked out, and
+the package built from that. Changes that are not committed are not tested.
 
 Without /dev/kvm, or where it fails, as where virtual machines are nested, QEMU emulates the
 processor, as with ``--emulated``. Times mean nothing then; the tests marked ``not_emulated`` are
@@ -66,7 +66,7 @@ sleep 60
 PYTEST = ["pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "--color=no"]
 PYTEST += ["-o", "faulthandler_timeout=900", "--timeout=1800"]
 NATIVE = [*PYTEST, "-m", "thorough or not thorough"]
-FACTS = "python3 tests/facts.py --json /tmp/facts && cat /tmp/facts"
+FACTS = "python3 tests/tools/facts.py --json /tmp/facts && cat /tmp/facts"
 EMULATED = ["env", "RUSAGE_TEST_STARTS=20", *PYTEST, "-m", "not not_emulated"]
 # On a busy machine the emulated timer comes too late for the kernel's check at its start, which
 # would panic. One thread emulates 64 processors; what the kernel would measure then is too far off.

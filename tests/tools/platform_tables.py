@@ -7,8 +7,7 @@ checks that all are up to date.
 from __future__ import annotations
 
 from collections import Counter
-from itertools import chain, groupby
-from operator import itemgetter
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +28,7 @@ from system_words import (
     unit,
 )
 
-from rusage._backends._base import BLOCKS, INTEGRALS, SWITCHES
+from rusage._backends._base import BLOCKS, INTEGRALS, SWITCHES, TIMES
 from rusage._backends._platforms import REFUSED
 from rusage._calls import measured_of_a_child
 from rusage._fields import FIELDS
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE, README = ROOT / "docs" / "platforms.md", ROOT / "README.md"
-FACTS = ROOT / "tests" / "facts.py"
+FACTS = ROOT / "tests" / "tools" / "facts.py"
 
 NAMES = [
     "RUSAGE_SELF",
@@ -56,6 +55,7 @@ NAMES = [
 
 MEMORY = ["peak", "rss", "pss"]
 OFTEN = 6  # fields
+NOT_RUN = "Not run: all is from the sources."
 
 USUAL = ["x86_64", "amd64", "AMD64"]
 
@@ -84,10 +84,8 @@ def measured_for(backend: Backend, name: str) -> frozenset[str]:
 
 
 def missing(backend: Backend, name: str) -> str:
-    """Return why a name is not provided, or which of RUSAGE_SELF's fields it lacks, or nothing."""
+    """Return which of RUSAGE_SELF's fields a name lacks, if it is provided, or nothing."""
     if name in backend.absent:
-        return f"not provided: {backend.absent[name]}"
-    if name in MEMORY:
         return ""
     measured = measured_for(backend, name)
     if name == "Process":
@@ -104,6 +102,11 @@ def is_partial(backend: Backend, name: str) -> bool:
     return name not in MEMORY and not own <= measured_for(backend, name)
 
 
+def link(backend: Backend) -> str:
+    """Return a system's name, as a link to its section."""
+    return f"[{backend.name}](#{backend.name.lower().replace(' ', '-')})"
+
+
 def measured_fields() -> list[str]:
     """Return the overview of the fields of a process."""
 
@@ -115,7 +118,7 @@ def measured_fields() -> list[str]:
         return "yes" if counted in heading else counted
 
     rows = (
-        [backend.name, *(cell(backend, *group) for group in GROUPS.items())] for backend in SYSTEMS
+        [link(backend), *(cell(backend, *group) for group in GROUPS.items())] for backend in SYSTEMS
     )
     return table(["system", *GROUPS], rows)
 
@@ -132,7 +135,7 @@ def provided_names() -> list[str]:
             "-" if name in backend.absent else "partly" if is_partial(backend, name) else "yes"
             for name in [*names, *MEMORY]
         ]
-        rows.append([backend.name, *cells])
+        rows.append([link(backend), *cells])
     return table(["system", *heads, *(f"`{name}()`" for name in MEMORY)], rows)
 
 
@@ -154,44 +157,29 @@ def section(backend: Backend) -> list[str]:
         for note, number in Counter(chain.from_iterable(notes.values())).items()
         if note and number > OFTEN
     }
-    described = [
-        (
-            units(backend, name),
-            "; ".join(note for note in notes[name] if note not in often),
-            sources[name],
-            [*shown(backend, name)],
-        )
-        for name in FIELDS
-    ]
-    # Neighbours of which the same is known share a row.
-    fields = []
-    for (counted, note, source, _), group in groupby(
-        zip(described, FIELDS, strict=True), itemgetter(0)
-    ):
-        names = [name for _, name in group]
-        evidence = in_words([shown(backend, name) for name in names], len(kernels(backend)))
-        fields.append([", ".join(f"`{name}`" for name in names), counted, note, source, evidence])
-    head = ["field", "unit", "note", "source", "seen"]
+    clock = documentation(backend).clock
+    # Fields of which the same is known share a row.
+    fields: dict[tuple[str, ...], list[str]] = {}
+    for name in FIELDS:
+        note = "; ".join(note for note in notes[name] if note not in often)
+        if name in TIMES and clock.startswith(note):
+            note = ""  # the table of the clocks, in docs/accuracy.md, says it
+        fields.setdefault((units(backend, name), note, sources[name]), []).append(f"`{name}`")
+    rows = ([", ".join(names), *known] for known, names in fields.items())
     links = [f"[{name}](evidence/{path.name})" for name, path in kernels(backend).items()]
-    if not links:
-        head, fields = head[:-1], [row[:-1] for row in fields]
     lines = [
         f"## {backend.name}",
         "",
-        f"Run on {', '.join(links)}:" if links else "Not run; all is from the sources:",
+        f"Run on {', '.join(links)}. {seen(backend)}" if links else NOT_RUN,
         "",
-        *table(head, fields),
+        *table(["field", "unit", "note", "source"], rows),
         "",
     ]
     said = {name: lacking for name in NAMES if (lacking := missing(backend, name))}
-    for name in MEMORY:
-        said[f"{name}()"] = missing(backend, name) or getattr(backend, name)
-    if "pss" in backend.absent:
-        del said["pss()"]  # said once above
+    said |= {f"{name}()": getattr(backend, name) for name in MEMORY if name not in backend.absent}
     lines += [f"- {names}: {note}" for note, names in often.items()]
-    lines += [*together(said), f"- {child(backend)}"]
-    lines += [OTHERWISE[backend.name]] if backend.name in OTHERWISE else []
-    return [*lines, *([f"- tier {tier(backend.name)}"] if backend.name in TESTED else []), ""]
+    lines += together(said)
+    return [*lines, *([OTHERWISE[backend.name]] if backend.name in OTHERWISE else []), ""]
 
 
 def units(backend: Backend, name: str) -> str:
@@ -218,17 +206,16 @@ def shown(backend: Backend, field: str) -> dict[str, list[str]]:
     return {name: said for name, said in releases.items() if said}
 
 
-def in_words(fields: list[dict[str, list[str]]], releases: int) -> str:
-    """Return which of so many releases showed which points of some fields, and at least one."""
-    said: dict[str, list[str]] = {}
-    for name in fields[0]:
-        names = dict.fromkeys(each for shown in fields for each in shown[name])
-        said.setdefault(", ".join(names), []).append(name)
-    if not said:
-        return "-"
-    if len(said) == 1 and len(fields[0]) == releases:
-        return next(iter(said))
-    return "; ".join(f"{names} ({', '.join(on)})" for names, on in said.items())
+def seen(backend: Backend) -> str:
+    """Return which measured fields the kernels showed: all, with what is not so."""
+    only: dict[str, list[str]] = {}
+    for name in FIELDS:
+        releases = shown(backend, name)
+        if name in backend.measured["RUSAGE_SELF"] and len(releases) < len(kernels(backend)):
+            on = f"only on {', '.join(releases)}" if releases else "on none"
+            only.setdefault(on, []).append(name)
+    exceptions = "; ".join(f"{listed(names)} ({on})" for on, names in only.items())
+    return f"Seen there: all measured fields{f', except {exceptions}' if exceptions else ''}."
 
 
 def tier(system: str) -> str:
@@ -237,11 +224,33 @@ def tier(system: str) -> str:
     return f"{number} ({others})" if others else str(number)
 
 
-def child(backend: Backend) -> str:
-    """Return what ``run`` and ``Popen`` measure."""
-    if "ru_maxrss" in backend.waited:
-        return f"`run`, `Popen`: the peak of a child: {PEAKS[backend.child_peak]}"
-    return f"`run`, `Popen`: {listed(backend.waited) or 'nothing'} of a child"
+def reasons() -> list[str]:
+    """Return why names are not provided, once for all systems."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for backend in SYSTEMS:
+        names: dict[str, list[str]] = {}
+        for name in [*NAMES, *MEMORY]:
+            if name in backend.absent and name != "pss":  # said below the list
+                names.setdefault(backend.absent[name], []).append(called(name))
+        for reason, each in names.items():
+            found.setdefault((", ".join(each), reason), []).append(backend.name)
+    return [f"- {each} ({', '.join(on)}): {reason}" for (each, reason), on in found.items()]
+
+
+def called(name: str) -> str:
+    """Return a name as the pages write it."""
+    return f"`{name}()`" if name in MEMORY else f"`{name}`"
+
+
+def children() -> list[str]:
+    """Return what ``run`` and ``Popen`` measure, once for all systems."""
+    found: dict[str, list[str]] = {}
+    for backend in SYSTEMS:
+        said = f"never; {listed(backend.waited) or 'nothing'} of a child"
+        if "ru_maxrss" in backend.waited:
+            said = PEAKS[backend.child_peak]
+        found.setdefault(said, []).append(backend.name)
+    return [f"- {', '.join(systems)}: {said}" for said, systems in found.items()]
 
 
 def tables() -> str:
@@ -262,7 +271,10 @@ def tables() -> str:
         "",
     ]
     lines += ["`partly`: with fewer fields than `RUSAGE_SELF`; see the section of the system."]
+    lines += ["`-`: not provided, for the reason that the `AttributeError` says:", ""]
+    lines += [*reasons(), ""]
     lines += ["Only Linux reports how many processes share a page, which `pss()` needs.", ""]
+    lines += ["`run` and `Popen` measure the peak of a child:", "", *children(), ""]
     lines += ["## Tiers", "", tiers(), ""]
     for backend in SYSTEMS:
         lines += section(backend)

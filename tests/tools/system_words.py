@@ -269,21 +269,21 @@ TESTED = {
 
 
 ABOVE_TOUCHED = (
-    "measured if it exceeds what a child may touch before it executes its program: "
+    "if it exceeds what a child may touch before it executes its program: "
     f"{_base.TOUCHED // 2**20} MiB, and {_base.TOUCHED_PAGES} pages for each argument and "
     "environment variable; the integrals are not measured"
 )
 
 # When the own peak of a child is known, by the rule of ``Backend.child_peak``.
 PEAKS = {
-    _base.PEAK_OWN: "always measured; it is the child's own",
-    _base.PEAK_AT_LEAST_PARENTS: "measured if it exceeds the largest peak of this process",
+    _base.PEAK_OWN: "always; it is the child's own",
+    _base.PEAK_AT_LEAST_PARENTS: "if it exceeds the largest peak of this process",
     _base.PEAK_AT_LEAST_PARENTS_INEXACT: (
-        "measured if the child was started through the launcher; otherwise "
+        "if the child was started through the launcher; otherwise "
         "only if it exceeds the largest peak of this process by more than the error of both"
     ),
     _base.PEAK_SAMPLED: (
-        "measured if it exceeds the value at the time when the child executed its program; "
+        "if it exceeds the value at the time when the child executed its program; "
         "the integrals: if they had not been sampled until then"
     ),
     **dict.fromkeys(_base.TOUCHED_RULES, ABOVE_TOUCHED),
