@@ -98,7 +98,8 @@ def test_second_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_installed_copy_that_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its tests would say nothing of the source tree."""
     monkeypatch.chdir(tmp_path)
-    copy = Path(shutil.copytree(Path(rusage.__file__).parent, tmp_path / "site" / "rusage"))
+    package, no_cache = Path(rusage.__file__).parent, shutil.ignore_patterns("__pycache__")
+    copy = Path(shutil.copytree(package, tmp_path / "site" / "rusage", ignore=no_cache))
     with (copy / "_units.py").open("a") as file:
         file.write("# changed\n")
     changed = run_pytest("test_it.py", path=copy.parent)

@@ -61,7 +61,7 @@ def test_stored_figures_and_relative_limits(stored: Any, words: list[str]) -> No
     assert " is over the limit of 1101 bytes (1.1 KiB)\n" in done.stderr
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no /dev/stdin")
+@pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="no /dev/stdin")
 @pytest.mark.parametrize("words", [[], ["-n", "2"]], ids=["once", "series"])
 def test_stored_report_on_standard_input(words: list[str]) -> None:
     """It is read before the runs of a series get an empty standard input."""

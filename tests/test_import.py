@@ -425,9 +425,11 @@ def test_program_that_removes_the_package(
     """As its upgrade does; the report and the status do not change."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    no_cache = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(rusage.__file__).parent, "rusage", ignore=no_cache)
     command = [sys.executable, "-P", "-m", "rusage"]
     subprocess.run([*command, "--json", "-o", "base.json", "true"], check=True)
-    shutil.copytree(Path(rusage.__file__).parent, "rusage")
-    words = [*command, *options, "sh", "-c", "rm -r rusage; exit 3"]
+    program = "import shutil, sys; shutil.rmtree('rusage'); sys.exit(3)"
+    words = [*command, *options, sys.executable, "-c", program]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (done.returncode, "Traceback" in done.stderr) == (3, False)

@@ -125,19 +125,23 @@ def judge(name: str, limit: float, run: Run, relative: Mapping[str, Collection[s
             limit, exceeded=True, complaint=excess(figure, least, limit, unit), notes=[close]
         )
     if most is None or most > limit:
-        return _verdict(limit, exceeded=None, complaint=_why_not_checked(name, run, least, apart))
+        complaint = _why_not_checked(name, least, most, run, apart)
+        return _verdict(limit, exceeded=None, complaint=complaint)
     return _verdict(
         limit, exceeded=False, notes=[close or unseen, _note_on_living_orphans(name, run, apart)]
     )
 
 
-def _why_not_checked(name: str, run: Run, least: float | None, apart: Collection[str]) -> str:
+def _why_not_checked(
+    name: str, least: float | None, most: float | None, run: Run, apart: Collection[str]
+) -> str:
     whose, why = FIGURES[name].name, "was not measured"
     orphans = left_over(run, apart)
     if least is not None and orphans is not None:
         left = f"{FIGURES[name].label} of processes that it"
         if orphans.get("_doubt"):
-            whose, why = f"{left} may have left", f"is over the limit ({orphans['_doubt']})"
+            if most is not None:  # theirs
+                whose, why = f"{left} may have left", f"is over the limit ({orphans['_doubt']})"
         elif not _are_read(orphans):
             whose = f"{left} left"
         elif orphans.get("_unknown") and not is_sampled(run):
