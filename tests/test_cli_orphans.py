@@ -16,7 +16,7 @@ from unittest.mock import Mock
 
 import forked
 import pytest
-from command import new_folder, plain, record, run, text, tree_of  # noqa: F401 (new_folder is a fixture)
+from command import new_folder, plain, record, run, text  # noqa: F401 (new_folder is a fixture)
 from conftest import forks, in_child
 from forked import RUSAGE, needs_peak
 from held_trees import wait_until
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 if not CAN_ADOPT:
     pytest.skip("this system gives no orphans to the command", allow_module_level=True)
 
-from rusage._cli import limits, orphans
-from rusage._cli.figures import run_record
+from rusage._cli import orphans
 
 MIB = 2**20
 with rusage.Process(os.getpid()) as process:
@@ -534,36 +533,3 @@ def test_random_trees(seeds: Iterable[int], tmp_path: Path) -> None:
         least = max(one for _, one, is_hidden in own if not is_hidden)
         most = max(one for _, one, _ in own)
         assert least - ERROR - 4 * MIB <= peak <= most + ERROR + 4 * MIB, (seed, own, found)
-
-
-@pytest.mark.parametrize("name", ["ru_maxrss", "cputime"])
-def test_limit_where_orphans_cannot_be_read(name: str) -> None:
-    """It cannot be checked, unless what is known is over it, or they do not count."""
-    usage = {"ru_maxrss": 5, "ru_utime": 5.0, "ru_stime": 0.0}
-    ended = run_record(0, usage, 1.0, None)
-    ended["orphans"] = {"ru_maxrss": 0, "cputime": 0.0, "living": None}
-    assert limits.judge(name, 4, ended)["exceeded"] is True
-    verdict = limits.judge(name, 6, ended)
-    assert verdict["exceeded"] is None
-    assert "of processes that it left was not measured" in verdict["_complaint"]
-    assert limits.judge(name, 6, ended, {name: {"orphans"}})["exceeded"] is False
-
-
-@pytest.mark.parametrize("name", ["tree_rss", "ru_maxrss"])
-def test_unread_orphans_and_samples(name: str) -> None:
-    """A sum that was sampled is within its limit, with a note; their own peaks are unknown."""
-    sample = rusage.Sample(0.1, 5, 0.0, 1, 0, None)
-    ended = run_record(0, {"ru_maxrss": 5}, 1.0, None, tree_of(sample))
-    ended["orphans"] = {"ru_maxrss": 0, "cputime": 0.0, "living": None}
-    verdict = limits.judge(name, 6, ended)
-    assert verdict["exceeded"] is (False if name == "tree_rss" else None)
-    assert "could not be read" in str(verdict["_notes"]) or verdict["exceeded"] is None
-
-
-@pytest.mark.parametrize("apart", [(), ("member",)], ids=["counts", "apart"])
-def test_member_that_is_left_out(apart: tuple[str, ...]) -> None:
-    """Of a report that is compared with one without samples, no sample decides."""
-    sample = rusage.Sample(0.1, 9, 0.0, 1, 0, None)
-    peak = tree_of(sample, member_peak=9)
-    ended = run_record(0, {"ru_maxrss": 5}, 1.0, None, peak)
-    assert limits.judge("ru_maxrss", 6, ended, {"ru_maxrss": apart})["exceeded"] is (not apart)

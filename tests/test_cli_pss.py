@@ -149,11 +149,6 @@ def test_limit_of_a_short_program() -> None:
     assert record()["limits"]["tree_pss"]["exceeded"] is None
 
 
-def peak(at_least: int | None, at_most: int, unread: int = 0) -> dict[str, Any]:
-    """Return a sample whose PSS is known so far."""
-    return tree_of(rusage.Sample(0.1, 99, 0.0, 2, unread, None), bounds=(at_least, at_most))
-
-
 # The bounds; whether that is over a limit of 10 bytes (None: not known), how it is shown, and the
 # figure.
 CASES: list[tuple[int | None, int, bool | None, str, int | None]] = [
@@ -171,7 +166,8 @@ CASES: list[tuple[int | None, int, bool | None, str, int | None]] = [
 def test_verdicts(case: Any) -> None:
     """Over if the lower bound is, within if the upper one is, otherwise unknown."""
     at_least, at_most, over, text, figure = case
-    ended = run_record(0, {}, 1.0, None, peak(at_least, at_most))
+    sample = rusage.Sample(0.1, 99, 0.0, 2, 0, None)
+    ended = run_record(0, {}, 1.0, None, tree_of(sample, bounds=(at_least, at_most)))
     verdict = limits.judge("tree_pss", 10, ended)
     assert (verdict["exceeded"], any(verdict["_notes"])) == (over, False)
     assert (" was between " in verdict["_complaint"]) == (over is None)
@@ -180,16 +176,7 @@ def test_verdicts(case: Any) -> None:
     kills = sampling.Sampling(Options({"limit-tree-pss": 10}), "x", None)
     recording = Recording(os.getpid(), 1, -1)
     recording.pss_at_least = at_least
-    sample = rusage.Sample(0.1, 99, 0.0, 2, 0, None)
     assert kills._exceeds_limit(sample, recording) == (over is True)  # noqa: SLF001 (the rule)
-
-
-def test_members_that_no_sample_has() -> None:
-    """A limit that is kept without them may be exceeded: a note says so."""
-    for unread in 0, 1:
-        ended = run_record(0, {}, 1.0, None, peak(9, 9, unread))
-        verdict = limits.judge("tree_pss", 10, ended)
-        assert (verdict["exceeded"], any(verdict["_notes"])) == (False, bool(unread))
 
 
 @root
@@ -210,14 +197,6 @@ def test_members_that_may_not_be_read() -> None:
         assert found["unread"] == 0
 
     in_child(look)
-
-
-def test_samples_below_the_limit() -> None:
-    """Without PSS in each sample, its largest sum is not known."""
-    for above, is_read in {-1: True, 2**60: False}.items():
-        with Recording(os.getpid(), 10, above) as recording:
-            pass
-        assert (recording.pss_at_least is not None) == is_read
 
 
 # --- Members that start or end during a reading ---
