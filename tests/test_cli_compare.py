@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import os
 import shlex
 import statistics
 import subprocess
@@ -13,7 +12,7 @@ from typing import Any
 import forked
 import pytest
 from command import check, in_words, member, new_folder, nth, record, text  # noqa: F401 (a fixture)
-from forked import RUSAGE, needs_peak
+from forked import needs_peak
 
 from rusage._cli import comparison, table
 from rusage._cli.figures import Series, run_record
@@ -177,12 +176,3 @@ def test_sentence_about_slow_runs() -> None:
         series.warmup = series.runs[:2]
         assert table.about_outliers([series]) == ([sentence] if sentence else [])
         assert series.summary["elapsed"].max == max(times)
-
-
-def test_report_in_ascii() -> None:
-    """What a stream cannot hold is escaped."""
-    environment = os.environ | {"PYTHONIOENCODING": "ascii:strict"}
-    for options in [], ["--markdown"]:
-        words = [*RUSAGE, "-o", "-", *options, "--compare", "-n", "2", "true \u00e9"]
-        done = subprocess.run(words, capture_output=True, check=True, env=environment)
-        assert rb"true \xe9" in done.stdout
