@@ -179,6 +179,7 @@ def test_limits_of_known_records(case: Any, monkeypatch: pytest.MonkeyPatch) -> 
         ([9, 9], 0, 0, ""),
         ([1, -9, -9], 3, 0, ""),  # those with a minus fail
         ([-1, -1, 9], 3, 123, "9.000000 s is over the limit of 2.000000 s"),
+        ([-9, -9], 2, 125, "no run has succeeded: the limit of CPU time cannot be checked"),
     ],
     ids=str,
 )
@@ -204,16 +205,9 @@ def test_relative_limit_of_a_series(
     assert judged("x", runs, {"cputime": 2.0}, {"cputime": []}) == status
     said = capsys.readouterr().err
     assert said.count("\n") == (1 if complaint else 0)
-    assert said.startswith("rusage: x: CPU time") == bool(complaint)
+    assert said.startswith("rusage: x: ") == bool(complaint)
+    assert "CPU time" in said or not complaint
     assert complaint in said
-
-
-def test_no_run_that_succeeded(capsys: pytest.CaptureFixture[str]) -> None:
-    """A relative limit cannot be checked then."""
-    runs = [run_record(1, {"ru_utime": 9.0, "ru_stime": 0.0}, 1.0, None)] * 2
-    assert judged("x", runs, {"cputime": 2.0}, {"cputime": []}) == 125
-    expected = "rusage: x: no run has succeeded: the limit of CPU time cannot be checked\n"
-    assert capsys.readouterr().err == expected
 
 
 @pytest.mark.skipif(

@@ -308,25 +308,18 @@ def test_orphans_of_earlier_runs() -> None:
 
 @needs_sh
 def test_program_that_ends_before_the_second_sample() -> None:
-    """The report says so.
-
-    The first sample finds a program that has not done anything yet, the last one its orphans.
-    """
+    """The first one finds a program that has not done anything, the last one its orphans."""
     words = ["--interval", "100", "true"]
+    missing = "tree memory not measured: the program ended before the second sample"
     for command in words, [*words[:2], "sh", "-c", "sleep 1 & exit 0"]:
-        assert run("--tree", *command).returncode == 0
-        assert "tree memory not measured: the program ended before the second sample" in in_words()
-    run("--json", "--samples", "samples.csv", *words)
-    assert "tree" not in record()
+        check(["--tree", *command], shown=missing)
+    check(["--samples", "samples.csv", *words], members={"tree": MISSING})
     assert len(Path("samples.csv").read_text().splitlines()) == 1
     assert plain("-o", "-", "--samples", "./-", "true").returncode == 0  # not the same file
-    with Path("out").open("w") as file:
-        done = forked.run([*RUSAGE, "--samples", "-", *words], stdout=file, check=False)
-    assert done.returncode == 0
-    assert Path("out").read_text() == Path("samples.csv").read_text()
-    status = run("--json", "--limit-tree-rss", "1", *words).returncode
+    assert check(["--samples", "-", *words]).stdout == Path("samples.csv").read_text()
     # Of this run: samples may miss a short peak.
-    assert status == (123 if "ru_maxrss" in record()["usage"] else 125)
+    done = run("--json", "--limit-tree-rss", "1", *words)
+    assert done.returncode == (123 if "ru_maxrss" in record()["usage"] else 125)
 
 
 @forked.needs_fork
@@ -379,11 +372,9 @@ def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPat
 def test_status_after_a_failing_recording(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever fails when the program runs: it is waited for, and its status is passed on."""
     monkeypatch.setattr(rusage.record, method, Mock(side_effect=OverflowError("too large")))
-    done = run(
-        "--tree", sys.executable, "-c", "import time; time.sleep(0.2); print('end'); exit(3)"
-    )
-    assert (done.returncode, done.stdout) == (3, "end\n")
-    assert "sampled: too large\n" in done.stderr
+    script = "import time; time.sleep(0.2); print('end'); exit(3)"
+    message = "rusage: ...: the tree ... be sampled: too large"
+    assert check(["--tree", sys.executable, "-c", script], 3, message).stdout == "end\n"
 
 
 @forked.needs_fork
@@ -398,17 +389,17 @@ def test_times_count_from_the_start_of_the_program(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(rusage.Tree, "__init__", open_late)
     program = ["sh", "-c", "until test -e opened; do sleep 0.1; done; sleep 0.2"]
-    assert run("--samples", "samples.csv", "--export", "x.json", *program).returncode == 0
+    check(["--samples", "samples.csv", "--export", "x.json", *program])
     first, *_ = table("samples.csv")
     assert 0.3 <= float(first["elapsed (seconds)"]) <= record("x.json")["tree"]["elapsed"]
 
 
 def test_tree_is_in_each_report() -> None:
     """Series and comparisons: the JSON, CSV, Markdown and text."""
-    line = " ".join([*PROGRAM, "2", "20"])
+    program = [*PROGRAM, "2", "20"]
     exports = ["--export", "a.json", "--export", "a.csv", "--export", "a.md"]
-    for words in [*PROGRAM, "2", "20"], ["--compare", line, line]:
-        assert run("--tree", "-n", "2", *exports, *words).returncode == 0
+    for words in program, ["--compare", *[" ".join(program)] * 2]:
+        check(["--tree", "-n", "2", *exports, *words], shown="sampled every 10 ms")
         text, found = Path("report").read_text(), record("a.json")
         for each in found.get("commands", [found]):
             sizes = [made["tree"]["rss"] for made in each["runs"]]
@@ -419,7 +410,6 @@ def test_tree_is_in_each_report() -> None:
             assert {*sizes} <= {int(row["tree_rss (bytes)"]) for row in rows}
         assert "tree memory of the program and its descendants |" in Path("a.md").read_text()
         assert re.search(r"tree memory +\d\S+ MiB", text)
-        assert "sampled every 10 ms" in text
         assert max(map(len, text.splitlines()[:6])) <= 80
 
 
@@ -450,9 +440,9 @@ def peak_of(rss: int, unread: int = 0) -> dict[str, Any]:
     ids=["no sample", "missed", "unread", "no run"],
 )
 def test_trees_of_runs(commands: int, peaks: list[dict[str, Any] | None], row: str) -> None:
-    """Without the figure a reason is shown, not its legend; runs that do not count are ignored."""
+    """Without the figure a reason is shown, not its legend."""
     runs = [run_record(0, {}, 1.0, None, peak) for peak in (*peaks, None)]
-    runs[-1]["_counted"] = False
+    runs[-1]["_counted"] = False  # is ignored
     found = [Series(["x"], runs)] * commands
     comparison.compare(found)
     options = Options({"tree": True} if commands == 1 else {"tree": True, "compare": True})
@@ -567,8 +557,8 @@ def test_killed_run_that_succeeds() -> None:
 def test_kill_in_the_warm_up() -> None:
     """Its signals count too."""
     words = ["--warmup", "1", "-n", "1", "--ignore-failure", "--limit-tree-rss", "100MiB", "--kill"]
-    done = run(*words, *nth(1, "held = bytes([1]) * (150 << 20); time.sleep(60)"))
-    assert (done.returncode, "failures" in in_words()) == (123, False)
+    check([*words, *nth(1, "held = bytes([1]) * (150 << 20); time.sleep(60)")], 123, None)
+    assert "failures" not in in_words()
 
 
 @kills_all
@@ -594,11 +584,9 @@ def test_members_that_cannot_be_killed(permitted: object, monkeypatch: pytest.Mo
     monkeypatch.setattr(sampling, "KILL_PATIENCE", 0.1)
     monkeypatch.setattr(sampling, "may_signal", lambda _: permitted)
     monkeypatch.setattr(rusage.Tree, "send_signal", Mock(side_effect=PermissionError(1, "")))
-    done = run(
-        "--limit-tree-rss", "1", "--kill", "sh", "-c", "sleep 60 >&- 2>&- & echo $!; sleep 0.5"
-    )
+    script = "sleep 60 >&- 2>&- & echo $!; sleep 0.5"
+    done = check(["--limit-tree-rss", "1", "--kill", "sh", "-c", script], 123, None)
     os.kill(int(done.stdout), signal.SIGKILL)
-    assert done.returncode == 123
     why = "still running after the kill" if permitted else "no permission to kill"
     assert f"rusage: sh: {why}: process {done.stdout}" in done.stderr
     assert ("got signals" in done.stderr) == ("signals of --kill" in in_words()) == permitted
@@ -650,11 +638,10 @@ def test_no_thread_can_be_started(on_terminal: Start, monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         "_thread.start_new_thread", Mock(side_effect=RuntimeError("can't start new thread"))
     )
-    done = run(
-        "--json", "--limit-tree-rss", "1KiB", "--kill", sys.executable, "-S", "-c", "print('end')"
-    )
+    words = ["--json", "--limit-tree-rss", "1KiB", "--kill", sys.executable, "-S", "-c"]
+    message = "rusage: ...: the tree cannot be sampled: can't start new thread\nrusage: ..."
+    done = check([*words, "print('end')"], {123, 125}, message)
     assert done.stdout == "end\n"
-    assert "the tree cannot be sampled: can't start new thread" in done.stderr
     assert done.returncode == (123 if "ru_maxrss" in record()["usage"] else 125)
     _, terminal = on_terminal(*RUSAGE, "-n", "1", "echo", "out")
     shown = read_until(terminal, b"return code 0")
@@ -677,8 +664,7 @@ def test_pictures() -> None:
         "matplotlib.backends.backend_agg", reason="no matplotlib: pip install matplotlib"
     )
     for suffix, start in ("PNG", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF"):
-        done = run("--plot", f"tree.{suffix}", "sh", "-c", "sleep 0.2 # $x_{$\t\n")
-        assert (done.returncode, done.stderr) == (0, "")
+        check(["--plot", f"tree.{suffix}", "sh", "-c", "sleep 0.2 # $x_{$\t\n"])
         assert Path(f"tree.{suffix}").read_bytes().startswith(start)
 
 
@@ -695,24 +681,17 @@ def test_parts_of_the_picture() -> None:
 
 @forked.needs_fork
 def test_matplotlib_that_cannot_draw(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line, and the status of a report that is missing.
-
-    As with a backend that does not exist, or without LaTeX.
-    """
+    """As with a backend that does not exist, or without LaTeX."""
     monkeypatch.setattr(
         "rusage._cli.formats.picture", Mock(side_effect=ImportError("no freetype\x1b[31m"))
     )
     monkeypatch.setattr(importlib.util, "find_spec", Mock())
-    for words, status in (
-        (PROGRAM, 125),
-        ([sys.executable, "-c", "import time; time.sleep(1); exit(3)"], 3),
-    ):
-        done = run("--plot", "tree.png", *words, *(["1", "1"] if words is PROGRAM else []))
-        assert done.returncode == status
-        assert re.fullmatch(r"rusage: tree.png: matplotlib cannot draw this: .*\n", done.stderr)
-        assert "\x1b" not in done.stderr
+    message = r"rusage: tree.png: matplotlib cannot draw this: ImportError: no freetype\x1b[31m"
+    fails = [sys.executable, "-c", "import time; time.sleep(1); exit(3)"]
+    for words, status in ([*PROGRAM, "1", "1"], 125), (fails, 3):
+        check(["--plot", "tree.png", *words], status, message)
     Path("old.png").write_text("before")
-    assert run("--limit-tree-rss", "1", "--plot", "old.png", *PROGRAM, "1", "1").returncode == 123
+    check(["--limit-tree-rss", "1", "--plot", "old.png", *PROGRAM, "1", "1"], 123, None)
     assert not Path("tree.png").exists()  # a new file without a report goes
     assert Path("old.png").read_text() == "before"
 
