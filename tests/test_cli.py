@@ -229,7 +229,6 @@ def test_ignored_signals_are_not_forwarded(words: list[str]) -> None:
 
 @linux
 def test_missing_launcher() -> None:
-    """The command runs all the same, without its peak."""
     for words, expected in (["sh", "-c", "exit 7"], 7), (["--info"], 0):
         done = run(*words, before=DIRECTLY, env=os.environ)  # this process knows its own
         assert done.returncode == expected, done.stderr

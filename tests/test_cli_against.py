@@ -108,7 +108,6 @@ def test_unknown_figures() -> None:
 
 
 def test_other_command_or_system() -> None:
-    """One line names both."""
     for change in {"command": ["make", "-j4"]}, {"system": "x" * 60}:
         stored = STORED | change
         described = f"{' '.join(stored['command'])!r} on '{stored['system'][:47]}"
@@ -134,7 +133,6 @@ REFUSED = {
 
 @pytest.mark.parametrize(("stored", "reason"), REFUSED.values(), ids=REFUSED)
 def test_refused_report(stored: Any, reason: str) -> None:
-    """One line and 125; nothing is run, and no file is touched."""
     Path("report").write_text("before")
     against(stored, "--export x.json touch made", 125, f"rusage: base.json: {reason}")
     assert (sorted(os.listdir()), text()) == (["base.json", "report"], "before")

@@ -104,7 +104,6 @@ def test_failing_command_ends_the_series() -> None:
 
 
 def test_limits_name_the_command() -> None:
-    """Each run of each command is compared."""
     command = f"{sys.executable} -S -c pass"
     words = ["--limit-cputime", "0", "-n", "2", "true", command]
     done = compare(*words, status=123, errors=None)

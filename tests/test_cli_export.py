@@ -45,7 +45,6 @@ def cells(text: str) -> list[list[str]]:
 
 
 def test_markdown_marks_the_smallest_and_counts_failures() -> None:
-    """As the text report does."""
     figures = (2.0, [0] * 6), (1.0, [3, *[0] * 5])
     runs = [[run_record(code, {}, elapsed, None) for code in codes] for elapsed, codes in figures]
     found = [Series([name], each) for name, each in zip("ab", runs, strict=True)]
@@ -328,7 +327,6 @@ def test_schema_names_the_fields() -> None:
 
 
 def test_schema_rejects_other_records() -> None:
-    """The validation can fail."""
     pytest.importorskip("fastjsonschema", reason="no fastjsonschema: pip install --group command")
     record = output("true")
     for change in (

@@ -42,7 +42,6 @@ def test_limit_of_the_cpu_time(limit: str, script: str, status: int) -> None:
 
 @needs_sh
 def test_unmeasured_figure_is_125() -> None:
-    """Never silent, and never taken for kept."""
     check(
         ["--limit-maxrss", "10GiB", "--json", "true"],
         125,

@@ -370,7 +370,6 @@ def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPat
 @forked.needs_fork
 @pytest.mark.parametrize("method", ["start", "stop"])
 def test_status_after_a_failing_recording(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever fails when the program runs: it is waited for, and its status is passed on."""
     monkeypatch.setattr(rusage.record, method, Mock(side_effect=OverflowError("too large")))
     script = "import time; time.sleep(0.2); print('end'); exit(3)"
     message = "rusage: ...: the tree ... be sampled: too large"
@@ -395,7 +394,6 @@ def test_times_count_from_the_start_of_the_program(monkeypatch: pytest.MonkeyPat
 
 
 def test_tree_is_in_each_report() -> None:
-    """Series and comparisons: the JSON, CSV, Markdown and text."""
     program = [*PROGRAM, "2", "20"]
     exports = ["--export", "a.json", "--export", "a.csv", "--export", "a.md"]
     for words in program, ["--compare", *[" ".join(program)] * 2]:
@@ -555,7 +553,6 @@ def test_killed_run_that_succeeds() -> None:
 
 @kills_all
 def test_kill_in_the_warm_up() -> None:
-    """Its signals count too."""
     words = ["--warmup", "1", "-n", "1", "--ignore-failure", "--limit-tree-rss", "100MiB", "--kill"]
     check([*words, *nth(1, "held = bytes([1]) * (150 << 20); time.sleep(60)")], 123, None)
     assert "failures" not in in_words()
@@ -698,7 +695,6 @@ def test_matplotlib_that_cannot_draw(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @forked.needs_fork
 def test_picture_needs_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sentence says so before anything runs."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     done = plain("--plot", "tree.png", "echo", "started")
     assert (done.returncode, done.stdout) == (2, "")
@@ -836,7 +832,6 @@ def test_recording_says_how_it_ends(on_terminal: Start) -> None:
 
 
 def test_samples_stay_without_standard_output() -> None:
-    """Only the report is lost."""
     with program("input()") as process:
         words = [*RUSAGE, "--pid", str(process.pid), "--samples", "samples.csv"]
         recording = subprocess.Popen(words, preexec_fn=lambda: os.close(1))  # noqa: PLW1509 (no other thread)

@@ -118,7 +118,6 @@ def test_equal_commands(
 
 
 def test_true_difference() -> None:
-    """Ten rounds find it nearly always."""
     assert share_of_verdicts(faster, 10, 200) >= 0.99 - 0.08
 
 
