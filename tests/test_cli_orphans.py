@@ -65,10 +65,16 @@ if __name__ == "__main__":
 """
 
 
-def test_pool_with_a_fork_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has waited for the server of the pool, which has waited for the workers."""
-    for name in "PATIENCE", "LONGEST_PATIENCE":  # a busy machine may need more
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give what a program leaves a minute to end."""
+    for name in "PATIENCE", "LONGEST_PATIENCE":
         monkeypatch.setattr(orphans, name, 60.0)
+
+
+@pytest.mark.usefixtures("patient")  # a busy machine may need more
+def test_pool_with_a_fork_server() -> None:
+    """Nobody has waited for the server of the pool, which has waited for the workers."""
     Path("pool.py").write_text(POOL)
     check(
         ["--json", "--limit-maxrss", "50M", sys.executable, "pool.py"],
@@ -228,9 +234,9 @@ def test_children_of_the_orphan() -> None:
 
 @forked.needs_fork
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
-def test_signal_ends_the_wait(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("patient")
+def test_signal_ends_the_wait(number: signal.Signals) -> None:
     """It is not forwarded, and ends the series."""
-    monkeypatch.setattr(orphans, "PATIENCE", 60)
     script = "echo $$; ( sleep 20 & ) >/dev/null"
     options = ["-n", "9", "--show-output", "--limit-cputime", "9", "-o", "report"]
     began = time.monotonic()
@@ -247,9 +253,9 @@ def test_signal_ends_the_wait(number: signal.Signals, monkeypatch: pytest.Monkey
 
 
 @forks
-def test_signal_before_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("patient")
+def test_signal_before_the_wait() -> None:
     """One that arrives while the program is started, and ends, leaves no wait either."""
-    monkeypatch.setattr(orphans, "PATIENCE", 60)
 
     def scene() -> None:
         with subprocess.Popen(["/bin/sleep", "60"]) as left:
