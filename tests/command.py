@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import ctypes
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +24,7 @@ from rusage._cli import limits
 from rusage._cli.figures import Series
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here need Unix", allow_module_level=True)
@@ -52,6 +54,60 @@ def plain(
 def run(*words: str, **keywords: Any) -> subprocess.CompletedProcess[str]:
     """Run the command with a file for the report; standard error has only what is not in it."""
     return plain("-o", "report", *words, **keywords)
+
+
+@contextlib.contextmanager
+def started(*words: str, **keywords: Any) -> Iterator[subprocess.Popen[str]]:
+    """Start a command whose program prints a line when it is ready."""
+    start: Any = subprocess.Popen if "preexec_fn" in keywords else forked.popen
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with start([*words], text=True, **pipes, **keywords) as process:
+        assert process.stdout.readline() == "ready\n"
+        yield process
+
+
+MISSING = "missing"
+"""What ``check`` finds in a record where a member is not there."""
+
+
+def alike(text: str, expected: str) -> bool:
+    """Return whether a text is the expected one, in which ``...`` stands for part of a line."""
+    pattern = ".*".join(map(re.escape, expected.split("...")))
+    return re.fullmatch(pattern, text) is not None
+
+
+def member(found: Any, path: str) -> Any:
+    """Return what a path as ``limits.cputime.limit`` leads to; ``*`` stands for each of a list."""
+    for number, name in enumerate(names := path.split(".")):
+        if name == "*":
+            return [member(each, ".".join(names[number + 1 :])) for each in found]
+        found = found.get(name, MISSING) if isinstance(found, dict) else MISSING
+    return found
+
+
+def check(
+    words: Sequence[str],
+    status: int | set[int] = 0,
+    errors: str | None = "",
+    members: Mapping[str, Any] | None = None,
+    shown: str = "",
+    **keywords: Any,
+) -> subprocess.CompletedProcess[str]:
+    """Run the command, and check its status, its messages, its JSON, and words of its report.
+
+    *errors* is all of standard error without its last end of line, or None; ``...`` stands for
+    part of a line there and in *shown*. *members* has the values of paths: see ``member``.
+    """
+    is_json = "--json" in words
+    is_exported = is_json or "--export" in words or not members
+    done = run(*([] if is_exported else ["--export", "x.json"]), *words, **keywords)
+    assert done.returncode in (status if isinstance(status, set) else {status}), done.stderr
+    assert errors is None or alike(done.stderr.removesuffix("\n"), errors), done.stderr
+    if members:
+        found = record("report" if is_json else "x.json")
+        assert {path: member(found, path) for path in members} == members
+    assert not shown or alike(in_words(), f"...{shown}...")
+    return done
 
 
 def judged(

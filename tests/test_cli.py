@@ -13,7 +13,7 @@ from pathlib import Path
 
 import forked
 import pytest
-from command import ENVIRONMENTS, execute, new_folder  # noqa: F401 (a fixture)
+from command import ENVIRONMENTS, execute, new_folder, started  # noqa: F401 (a fixture)
 from command import plain as run
 from conftest import linux, needs_sh
 from expected import SAMPLED
@@ -70,10 +70,7 @@ def test_standard_streams_and_status_pass_through(monkeypatch: pytest.MonkeyPatc
 def test_exit_status(
     command: list[str], status: int, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """127 not found, 126 not executable, 128 + n killed by signal n, else the command's.
-
-    sh(1) runs what has no #!.
-    """
+    """As of env(1), but for SIGINT; sh(1) runs what has no #!."""
     Path("bin").mkdir()
     Path("bin/a_script").write_text('test "$1" = "x y"\n')
     Path("bin/a_script").chmod(0o755)
@@ -117,10 +114,7 @@ def test_reports_fit_the_terminal(on_terminal: Start, columns: int, words: list[
 )
 @both_ways
 def test_environment_is_unchanged(words: list[str]) -> None:
-    """Names that are empty, missing or repeated, and the order. The oracle is cat(1).
-
-    Random commands have more.
-    """
+    """Names that are empty, missing or repeated, and the order. The oracle is cat(1)."""
     program = ["/bin/cat", "/proc/self/environ"]
     for entries in ENVIRONMENTS:
         expected = b"".join(entry + b"\0" for entry in entries)
@@ -168,17 +162,34 @@ def test_ignored_sigchld_becomes_default(words: list[str]) -> None:
     assert "user time" in done.stderr
 
 
-@pytest.mark.skipif(
-    "wait4" not in rusage.__all__, reason="a lost status is not noticed without wait4"
+needs_wait4 = pytest.mark.skipif("wait4" not in rusage.__all__, reason="the exit is seen by wait4")
+EXITS = ["sh", "-c", "sleep 0.3; exit 5"]
+
+
+@pytest.mark.parametrize(
+    ("words", "condition", "status", "said"),
+    [
+        # ``subprocess`` takes a status that was waited for elsewhere for 0.
+        pytest.param(
+            ["true"],
+            "lost_status",
+            125,
+            "rusage: true: the exit status is not available: "
+            "another caller has already waited for the program\n",
+            marks=needs_wait4,
+        ),
+        # A signal that arrives when the program is being started ends that, not rusage.
+        (["sleep", "60"], "early_signal", 128 + signal.SIGTERM, r".*\(SIGTERM\)\n"),
+        pytest.param(EXITS, "interrupted_wait", 5, ".*user time.*", marks=needs_sh),
+        # After the exit, another process may have got the PID: it gets no signal.
+        pytest.param(EXITS, "late_signal", 5, ".*user time.*", marks=[needs_sh, needs_wait4]),
+    ],
+    ids=str,
 )
-def test_unavailable_status_is_125() -> None:
-    """``subprocess`` takes a status that was waited for elsewhere for 0."""
-    done = run("true", before=[*CHECKS, "lost_status"])
-    message = (
-        "rusage: true: the exit status is not available: "
-        "another caller has already waited for the program\n"
-    )
-    assert (done.returncode, done.stderr) == (125, message)
+def test_unusual_conditions(words: list[str], condition: str, status: int, said: str) -> None:
+    done = run(*words, before=[*CHECKS, condition])
+    assert (done.returncode, done.stdout) == (status, ""), done.stderr
+    assert re.fullmatch(said, done.stderr, re.DOTALL)
 
 
 FORWARDED = [signal.SIGALRM, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2]
@@ -189,44 +200,16 @@ FORWARDED = [signal.SIGALRM, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, sign
 @both_ways
 def test_signals_are_forwarded(words: list[str], number: signal.Signals) -> None:
     """The program decides what they do; the report and the exit status follow."""
-    handlers = ["trap 'echo caught; exit 9' ALRM HUP TERM USR1 USR2;", ""]
-    for handler, status, text in zip(
-        handlers, [9, 128 + number], ["exit status", number.name], strict=True
+    for handler, status, text, printed in (
+        ("trap 'echo caught; exit 9' ALRM HUP TERM USR1 USR2;", 9, "exit status", "caught\n"),
+        ("", 128 + number, number.name, ""),
     ):
         script = f"{handler} echo ready; while :; do sleep 0.1; done"
-        with forked.popen(
-            [*words, "sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
+        with started(*words, "sh", "-c", script) as process:
             process.send_signal(number)
             stdout, stderr = process.communicate(timeout=60)
-            assert stdout == ("caught\n" if handler else "")
-            assert text in stderr
-            assert process.returncode == status
-
-
-def test_early_signals_are_forwarded() -> None:
-    """A signal that arrives when the program is being started ends the program, not rusage."""
-    done = run("sleep", "60", before=[*CHECKS, "early_signal"])
-    assert done.returncode == 128 + signal.SIGTERM
-    assert "(SIGTERM)" in done.stderr
-
-
-@needs_sh
-def test_signal_interrupts_the_wait() -> None:
-    """The report and the exit status follow; the error is not the program's."""
-    done = run("sh", "-c", "sleep 0.3; exit 5", before=[*CHECKS, "interrupted_wait"])
-    assert done.returncode == 5, done.stderr
-
-
-@needs_sh
-@pytest.mark.skipif("wait4" not in rusage.__all__, reason="the exit is seen by wait4")
-def test_no_signals_after_the_exit() -> None:
-    """Another process may have got the PID; the report is written all the same."""
-    done = run("sh", "-c", "exit 5", before=[*CHECKS, "late_signal"])
-    assert (done.returncode, done.stdout) == (5, "")
-    assert "user time" in done.stderr
+        assert (process.returncode, stdout) == (status, printed)
+        assert text in stderr
 
 
 @both_ways
@@ -236,25 +219,16 @@ def test_ignored_signals_are_not_forwarded(words: list[str]) -> None:
         "import signal; signal.signal(signal.SIGTERM, signal.SIG_DFL); "
         "print('ready', flush=True); input()"
     )
-    with subprocess.Popen(
-        [*words, sys.executable, "-c", program],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),  # noqa: PLW1509 (no other thread is there)
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+    ignore = partial(signal.signal, signal.SIGTERM, signal.SIG_IGN)
+    with started(*words, sys.executable, "-c", program, preexec_fn=ignore) as process:
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGTERM)
         assert "exit status" in process.communicate("\n", timeout=60)[1]
-        assert process.returncode == 0
+    assert process.returncode == 0
 
 
 @linux
 def test_missing_launcher() -> None:
-    """The command runs all the same, without its peak."""
     for words, expected in (["sh", "-c", "exit 7"], 7), (["--info"], 0):
         done = run(*words, before=DIRECTLY, env=os.environ)  # this process knows its own
         assert done.returncode == expected, done.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import needs_tree, new_folder, record, run, text  # noqa: F401 (new_folder is a fixture)
+from command import check, needs_tree, new_folder, record, text  # noqa: F401 (new_folder is a fixture)
 from forked import CHECKS, needs_peak
 
 from rusage._cli import formats
@@ -26,27 +26,27 @@ SERIES: dict[str, Any] = {
     "version": 2,
     "command": ["true"],
     "system": formats.system(),
-    "runs": [RUN],
+    "runs": [RUN | {"elapsed": 9.0}, RUN, RUN],
     "summary": MEDIANS,
     "stopped_by": None,
 }
 
 
-def against(stored: Any, *words: str, **keywords: Any) -> subprocess.CompletedProcess[str]:
-    """Run the command with a stored report."""
-    Path("base.json").write_bytes(
-        stored if isinstance(stored, bytes) else json.dumps(stored).encode()
-    )
-    return run("--against", "base.json", *words, **keywords)
+def against(
+    stored: Any, words: str, *expected: Any, **keywords: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run the command with a stored report, and check what follows: see ``check``."""
+    content = stored if isinstance(stored, bytes) else json.dumps(stored).encode()
+    Path("base.json").write_bytes(content)
+    return check(["--against", "base.json", *words.split()], *expected, **keywords)
 
 
 @needs_peak
-@pytest.mark.parametrize("words", [[], ["-n", "2"]], ids=["once", "series"])
+@pytest.mark.parametrize("words", ["", "-n 2 "], ids=["once", "series"])
 @pytest.mark.parametrize("stored", [STORED, SERIES], ids=["run", "series"])
-def test_stored_figures_and_relative_limits(stored: Any, words: list[str]) -> None:
+def test_stored_figures_and_relative_limits(stored: Any, words: str) -> None:
     """Of a series, the median counts. A program stays far below or above the chosen figures."""
-    done = against(stored, *words, "--export", "x.json", "--limit-cputime", "+1%", "true")
-    assert (done.returncode, done.stderr) == (0, "")
+    against(stored, f"{words} --export x.json --limit-cputime +1% true")
     made = record("x.json")
     peak = made["summary"]["ru_maxrss"]["median"] if words else made["usage"]["ru_maxrss"]
     change = re.escape(f"{peak / 1000 - 1:+.1%}")
@@ -56,26 +56,23 @@ def test_stored_figures_and_relative_limits(stored: Any, words: list[str]) -> No
         rf"peak memory .* 0\.977 KiB +{change}",
     ):
         assert re.search(f"median +stored +change\n(.*\n)*{row}\n", text())
-    done = against(stored, *words, "--limit-maxrss", "+10.16%", "true")
-    assert done.returncode == 123  # rounded down, as sizes are
-    assert " is over the limit of 1101 bytes (1.1 KiB)\n" in done.stderr
+    rounded_down = "rusage: true: ... is over the limit of 1101 bytes (1.1 KiB)"
+    against(stored, f"{words} --limit-maxrss +10.16% true", 123, rounded_down)
 
 
 @pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="no /dev/stdin")
 @pytest.mark.parametrize("words", [[], ["-n", "2"]], ids=["once", "series"])
 def test_stored_report_on_standard_input(words: list[str]) -> None:
     """It is read before the runs of a series get an empty standard input."""
-    done = run("--against", "/dev/stdin", *words, "true", input=json.dumps(STORED))
-    assert (done.returncode, done.stderr) == (0, "")
+    check(["--against", "/dev/stdin", *words, "true"], input=json.dumps(STORED))
 
 
 def test_verdict_of_a_series() -> None:
     """One, beside the runs, and in one column; absolute limits have one for each run."""
-    words = ["-n", "3", "--limit-cputime", "+1%", "--limit-maxrss", "1TiB"]
-    words += ["--export", "x.json", "--export", "x.md", "true"]
+    words = "-n 3 --limit-cputime +1% --limit-maxrss 1TiB --export x.json --export x.md true"
     for stored, over in ({"ru_utime": 0.0, "ru_stime": 0.0}, True), (USAGE, False):
-        done = against(STORED | {"usage": stored}, *words)
-        assert done.returncode in {123 if over else 0, 125}  # without a peak
+        status = {123 if over else 0, 125}  # without a peak
+        done = against(STORED | {"usage": stored}, words, status, None)
         assert done.stderr.count("the median of 3 runs") == over
         made = record("x.json")
         assert (made["limits"].keys(), made["limits"]["cputime"]["exceeded"]) == ({"cputime"}, over)
@@ -88,36 +85,33 @@ def test_verdict_of_a_series() -> None:
 def test_samples_in_one_report_only() -> None:
     """A line says that they do not count, if the limit is one of those in which they would."""
     stored = STORED | {"tree": {"rss": 2**40, "killed": False, "member_peak": 2**40}}
-    for limit, says in {"cputime": False, "maxrss": True}.items():
-        done = against(stored, f"--limit-{limit}", "+10%", "true")
-        assert ("samples of single processes do not count" in done.stderr) == says
+    line = "samples of single processes do not count: one of the two reports lacks them"
+    against(stored, "--limit-cputime +10% true")
+    done = against(stored, "--limit-maxrss +10% true", {0, 123, 125}, None)
+    assert f"rusage: base.json: {line}\n" in done.stderr
 
 
 @needs_tree
 def test_relative_limit_of_the_tree() -> None:
     """A sample above it ends the program."""
     stored = STORED | {"tree": {"rss": 999, "killed": False}}
-    done = against(stored, "--limit-tree-rss", "+1%", "--kill", "sleep", "60")
-    assert (done.returncode, "  999 bytes  +" in text()) == (123, True)
+    against(stored, "--limit-tree-rss +1% --kill sleep 60", 123, None, shown=" 999 bytes +")
 
 
 def test_unknown_figures() -> None:
     """They never pass: 125 without a run if the stored one is missing, else after it."""
-    done = against(STORED | {"usage": {}}, "--limit-cputime", "+10%", "touch", "made")
-    assert (done.returncode, Path("made").exists()) == (125, False)
-    message = "rusage: base.json: CPU time was not measured: its limit cannot be checked\n"
-    assert done.stderr == message
-    done = against(STORED, "--limit-maxrss", "+10%", "true", before=[*CHECKS, "no_peak"])
-    assert done.returncode == 125
+    message = "rusage: base.json: CPU time was not measured: its limit cannot be checked"
+    against(STORED | {"usage": {}}, "--limit-cputime +10% touch made", 125, message)
+    assert not Path("made").exists()
+    without_peak = [*CHECKS, "no_peak"]
+    against(STORED, "--limit-maxrss +10% true", 125, None, before=without_peak)
 
 
 def test_other_command_or_system() -> None:
-    """One line names both."""
     for change in {"command": ["make", "-j4"]}, {"system": "x" * 60}:
         stored = STORED | change
-        done = against(stored, "true")
-        assert (done.returncode, done.stderr.count("\n")) == (0, 1)
-        assert f": {' '.join(stored['command'])!r} on '{stored['system'][:47]}" in done.stderr
+        described = f"{' '.join(stored['command'])!r} on '{stored['system'][:47]}"
+        against(stored, "true", 0, f"rusage: ...: {described}...")
 
 
 FAILED = "a run failed, was killed or was stopped, or there is none"
@@ -139,10 +133,8 @@ REFUSED = {
 
 @pytest.mark.parametrize(("stored", "reason"), REFUSED.values(), ids=REFUSED)
 def test_refused_report(stored: Any, reason: str) -> None:
-    """One line and 125; nothing is run, and no file is touched."""
     Path("report").write_text("before")
-    done = against(stored, "--export", "x.json", "touch", "made")
-    assert (done.returncode, done.stderr) == (125, f"rusage: base.json: {reason}\n")
+    against(stored, "--export x.json touch made", 125, f"rusage: base.json: {reason}")
     assert (sorted(os.listdir()), text()) == (["base.json", "report"], "before")
 
 
@@ -150,6 +142,5 @@ def test_refused_file() -> None:
     """Also in a series. Of an endless file, no more than 16 MiB are read."""
     files = {".": "Is a directory", "none": "No such file or directory", "/dev/zero": NO_REPORT}
     for name, reason in files.items():
-        done = run("--against", name, "-n", "2", "touch", "made")
-        expected = (125, f"rusage: {name}: {reason}\n", False)
-        assert (done.returncode, done.stderr, Path("made").exists()) == expected
+        check(["--against", name, "-n", "2", "touch", "made"], 125, f"rusage: {name}: {reason}")
+        assert not Path("made").exists()

@@ -2,53 +2,51 @@
 
 import itertools
 import math
-import os
 import shlex
 import statistics
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import forked
 import pytest
-from command import in_words, new_folder, nth, record, text  # noqa: F401 (new_folder is a fixture)
-from command import run as run_command
-from forked import RUSAGE, needs_peak
+from command import check, in_words, member, new_folder, nth, record, text  # noqa: F401 (a fixture)
+from forked import needs_peak
 
 from rusage._cli import comparison, table
 from rusage._cli.figures import Series, run_record
 
-run = partial(run_command, "--compare")
+
+def compare(*words: str, **expected: Any) -> subprocess.CompletedProcess[str]:
+    """Compare commands, and check what follows: see ``check``."""
+    return check(["--compare", *words], **expected)
 
 
 def test_order_of_the_runs() -> None:
     """Random in each round, and in the JSON; lines are split as by a shell, but no shell runs."""
-    done = run("-n", "20", "--json", "echo 'a  $HOME'", "echo b", 'echo c "*"')
+    done = compare("-n", "20", "--json", "echo 'a  $HOME'", "echo b", 'echo c "*"')
     lines = done.stdout.splitlines()
     rounds = [lines[at : at + 3] for at in range(0, 60, 3)]
     assert all(sorted(one) == ["a  $HOME", "b", "c *"] for one in rounds)
     assert len({*map(tuple, rounds)}) > 2
-    for name, each in zip(["a  $HOME", "b", "c *"], record()["commands"], strict=True):
-        positions = [made["position"] for made in each["runs"]]
-        assert positions == [one.index(name) + 1 for one in rounds]
+    names = ["a  $HOME", "b", "c *"]
+    positions = [[one.index(name) + 1 for one in rounds] for name in names]
+    assert member(record(), "commands.*.runs.*.position") == positions
 
 
 @forked.needs_fork
 def test_rounds_without_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as fit into the seconds for a command, at least ten; a warm-up is one of each."""
     monkeypatch.setattr("rusage._cli.series.SECONDS", 0.3)
-    assert run("--json", "--warmup", "1", "true", "sleep 0.001").returncode == 0
-    first, second = ([made["elapsed"] for made in each["runs"]] for each in record()["commands"])
+    compare("--json", "--warmup", "1", "true", "sleep 0.001")
+    first, second = member(record(), "commands.*.runs.*.elapsed")
     assert len(first) == len(second) >= 10
-    run("--warmup", "1", "sleep 0.04")
-    assert "rounds 10, after 1 for warm-up " in in_words()
+    compare("--warmup", "1", "sleep 0.04", shown="rounds 10, after 1 for warm-up ")
     # By the ninth round more than ten fit, by the tenth no more.
-    run(shlex.join(nth(10, "time.sleep(1)")))
-    assert "rounds 10 " in in_words()
+    compare(shlex.join(nth(10, "time.sleep(1)")), shown="rounds 10 ")
     monkeypatch.setattr("time.monotonic", lambda: 0.0)  # its ticks may be long, as on Windows
-    run("true")
-    assert "rounds 10 " in in_words()
+    compare("true", shown="rounds 10 ")
 
 
 @needs_peak
@@ -59,7 +57,7 @@ def test_report_of_a_comparison() -> None:
     """
     small, large = (f"{sys.executable} -c 'b\"x\" * ({size} * 2**20)'" for size in (1, 30))
     for commands, at in ([small, large], 1), ([large, small], 2):
-        assert run("-n", "6", *commands).returncode == 0
+        compare("-n", "6", *commands)
         shown = text().splitlines()
         assert [line.split("  ")[0] for line in shown[1:7]] == ["1", "2"] * 3
         peaks = [line for line in shown if "  peak memory " in line and "of its" not in line]
@@ -73,8 +71,8 @@ def test_report_of_a_comparison() -> None:
 
 def test_ratios_of_the_rounds() -> None:
     """The oracle lists all pairwise means; the test's table has 14 for twelve rounds."""
-    assert run("--json", "-n", "12", "sleep 0.01", "sleep 0.03").returncode == 0
-    first, second = ([made["elapsed"] for made in each["runs"]] for each in record()["commands"])
+    compare("--json", "-n", "12", "sleep 0.01", "sleep 0.03")
+    first, second = member(record(), "commands.*.runs.*.elapsed")
     logs = [math.log(b / a) for a, b in zip(first, second, strict=True)]
     means = sorted((a + b) / 2 for a, b in itertools.combinations_with_replacement(logs, 2))
     found = record()["commands"][1]["ratios"]["elapsed"]
@@ -82,38 +80,33 @@ def test_ratios_of_the_rounds() -> None:
     shown = {name: math.log(value) for name, value in found.items()}
     assert shown == pytest.approx(expected, abs=1e-9)
     assert record()["commands"][0]["ratios"]["elapsed"] == {"ratio": 1, "low": 1, "high": 1}
-    run("-n", "5", "true", "true")
-    assert "ratio to command 1; low and high, from 6 rounds on, are " in in_words()
+    legend = "ratio to command 1; low and high, from 6 rounds on, are "
+    compare("-n", "5", "true", "true", shown=legend)
 
 
 def test_failing_command_ends_the_series() -> None:
     """It is named; only complete rounds count."""
-    hint = "; see --ignore-failure\n"
+    hint = "; see --ignore-failure"
     command = shlex.join(nth(2, "sys.exit(7)"))
-    done = run("--json", "-n", "9", "true", command, "true")
-    assert done.returncode == 7
-    assert done.stderr == f"rusage: {command}: the series has ended: run 2 (exit status 7){hint}"
-    counted = [[made["counted"] for made in each["runs"]] for each in record()["commands"]]
+    end = f"rusage: {command}: the series has ended: run 2 (exit status 7){hint}"
+    compare("--json", "-n", "9", "true", command, "true", status=7, errors=end)
+    counted = member(record(), "commands.*.runs.*.counted")
     # The order of the second round is random.
     assert counted[1] == [True, False]
     assert all(one in ([True], [True, False]) for one in counted)
     Path("count").unlink()
-    assert run("-n", "9", "true", command).returncode == 7
+    compare("-n", "9", "true", command, status=7, errors=end, shown="rounds 1 of 9 ")
     assert "failures 1: run 2 of command 2 (exit status 7)" in in_words()
-    assert "rounds 1 of 9 " in in_words()
-    done = run("true", "/no/such/program x")
-    message = "rusage: /no/such/program x: No such file or directory\n"
-    assert (done.returncode, done.stderr) == (127, message)
-    done = run("--warmup", "1", "true", "false")
-    message = f"rusage: false: the series has ended: warm-up run 1 (exit status 1){hint}"
-    assert (done.returncode, done.stderr) == (1, message)
+    missing = "rusage: /no/such/program x: No such file or directory"
+    compare("true", "/no/such/program x", status=127, errors=missing)
+    end = f"rusage: false: the series has ended: warm-up run 1 (exit status 1){hint}"
+    compare("--warmup", "1", "true", "false", status=1, errors=end)
 
 
 def test_limits_name_the_command() -> None:
-    """Each run of each command is compared."""
     command = f"{sys.executable} -S -c pass"
-    done = run("--limit-cputime", "0", "-n", "2", "true", command)
-    assert done.returncode == 123
+    words = ["--limit-cputime", "0", "-n", "2", "true", command]
+    done = compare(*words, status=123, errors=None)
     assert done.stderr.count("run 2: CPU time ") >= 1
     assert f"rusage: {command}: run 1: CPU time " in done.stderr
 
@@ -182,12 +175,3 @@ def test_sentence_about_slow_runs() -> None:
         series.warmup = series.runs[:2]
         assert table.about_outliers([series]) == ([sentence] if sentence else [])
         assert series.summary["elapsed"].max == max(times)
-
-
-def test_report_in_ascii() -> None:
-    """What a stream cannot hold is escaped."""
-    environment = os.environ | {"PYTHONIOENCODING": "ascii:strict"}
-    for options in [], ["--markdown"]:
-        words = [*RUSAGE, "-o", "-", *options, "--compare", "-n", "2", "true \u00e9"]
-        done = subprocess.run(words, capture_output=True, check=True, env=environment)
-        assert rb"true \xe9" in done.stdout

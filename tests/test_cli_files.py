@@ -24,6 +24,7 @@ import pytest
 from command import needs_tree, new_folder, plain, record, table  # noqa: F401 (a fixture)
 from conftest import forks, needs_sh
 from forked import RUSAGE
+from held_trees import wait_until
 
 from rusage._cli import files
 
@@ -49,18 +50,17 @@ def test_two_reports_in_one_file(first: int, second: int) -> None:
     os.link("base.json", "hard.json")
     before = Path("base.json").read_bytes()
     one, other = names[first], names[second]
-    for options in REPORTS:
-        done = plain(options[0], one, options[1], other, "touch", "ran")
+    for option, second_option in REPORTS:
+        done = plain(option, one, second_option, other, "touch", "ran")
         assert done.returncode == 2
         assert "rusage: two reports cannot be in the same file: '" in done.stderr
         assert Path("base.json").read_bytes() == before
     Path("base.json").unlink()
     Path("hard.json").unlink()
     if 5 not in (first, second):
-        assert plain("--export", one, "--export", other, "touch", "ran").returncode == 2
-        assert sorted(os.listdir()) == ["link.json"]
-        assert plain("--export", one, "-o", other, "touch", "ran").returncode == 2
-        assert sorted(os.listdir()) == ["base.json", "link.json"]
+        for option, made in ("--export", []), ("-o", ["base.json"]):
+            assert plain("--export", one, option, other, "touch", "ran").returncode == 2
+            assert sorted(os.listdir()) == [*made, "link.json"]
 
 
 def test_device_of_two_reports() -> None:
@@ -86,14 +86,18 @@ def test_samples_to_standard_output() -> None:
 # --- A full disk, and death ---
 
 
+def mounting(words: str, folder: str = "sh") -> list[str]:
+    """Return the words before a program that mount something, or skip the test."""
+    before = ["unshare", "--mount", "sh", "-c", f'mount {words} && exec "$@"', folder]
+    if shutil.which("unshare") is None or subprocess.run([*before, "true"], check=False).returncode:
+        pytest.skip(reason="no permission to mount: run it as root on Linux")
+    return before
+
+
 def test_full_disk(program: Callable[..., str], tmp_path: Path) -> None:
     """At each end of a page, replaced by another file, in place, and with a report appended."""
-    mount = ["unshare", "--mount", "sh", "-c"]
-    size = 4 * mmap.PAGESIZE
-    mount += [f'mount -t tmpfs -o size={size} none "$0" && exec "$@"', str(tmp_path)]
-    if shutil.which("unshare") is None or subprocess.run([*mount, "true"], check=False).returncode:
-        pytest.skip(reason="no permission to mount: run it as root on Linux")
-    assert int(program("replaced_files.py", "full", str(tmp_path), before=mount)) > 100
+    before = mounting(f'-t tmpfs -o size={4 * mmap.PAGESIZE} none "$0"', str(tmp_path))
+    assert int(program("replaced_files.py", "full", str(tmp_path), before=before)) > 100
 
 
 @forks
@@ -163,7 +167,7 @@ READERS = acl((0x01, 6), (0x02, 6), (0x04, 0), (0x10, 6), (0x20, 0))
 @pytest.mark.skipif(not hasattr(os, "setxattr"), reason="this system has no extended attributes")
 @pytest.mark.parametrize("owner", ["file", "folder"])
 def test_readers_of_a_replaced_file(owner: str) -> None:
-    """They are the same, by the ACL of the file, and whatever its folder gives to new ones."""
+    """They are the same, whatever the folder gives to new files."""
     Path("x.json").write_text("old")
     Path("x.json").chmod(0o640)
     try:
@@ -188,11 +192,7 @@ def test_readers_of_a_replaced_file(owner: str) -> None:
 def test_file_that_is_mounted(tmp_path: Path) -> None:
     """As by ``docker run -v``: it cannot be replaced, so it is written to."""
     Path("x.json").write_text("old" * 10_000)
-    mounted = 'mount --bind x.json x.json && exec "$@"'
-    before = ["unshare", "--mount", "sh", "-c", mounted, "sh"]
-    if shutil.which("unshare") is None or subprocess.run([*before, "true"], check=False).returncode:
-        pytest.skip(reason="no permission to mount: run it as root on Linux")
-    command = [*before, *RUSAGE, "--export", "x.json", "true"]
+    command = [*mounting("--bind x.json x.json"), *RUSAGE, "--export", "x.json", "true"]
     assert subprocess.run(command, stderr=subprocess.PIPE, check=False).returncode == 0
     assert record("x.json")["command"] == ["true"]
     assert os.listdir(tmp_path) == ["x.json"]
@@ -224,8 +224,7 @@ def test_error_of_the_new_file(name: str, call: str, monkeypatch: pytest.MonkeyP
         return function(path, *rest)
 
     monkeypatch.setattr(os, call, patched)
-    is_written = False
-    keeps = name in {"ENOSPC", "EDQUOT", "EIO"}
+    keeps, is_written = name in {"ENOSPC", "EDQUOT", "EIO"}, False
     with contextlib.ExitStack() as closing:
         if keeps and call == "open":  # before the program runs
             closing.enter_context(pytest.raises(OSError, match="refused"))
@@ -276,14 +275,14 @@ def test_run_that_cannot_start_while_another_appends() -> None:
     def waits(name: str) -> str:
         return f"sh -c 'while ! [ -e {name} ]; do sleep 0.01; done'"
 
-    words = ["-n", "1", "--prepare", waits("over"), "/no/such/program"]
-    first = forked.popen([*RUSAGE, "-a", "-o", "f", *words], stderr=subprocess.PIPE)
-    while not Path("f").exists():
-        time.sleep(0.01)
-    words = ["--prepare", "touch started", "-n", "1", *shlex.split(waits("gone"))]
-    other = forked.popen([*RUSAGE, "-a", "-o", "f", *words], stderr=subprocess.PIPE)
-    while not Path("started").exists():
-        time.sleep(0.01)
+    def append(*words: str, made: str) -> subprocess.Popen[str]:
+        appending = [*RUSAGE, "-a", "-o", "f", "-n", "1", "--prepare", *words]
+        started = forked.popen(appending, stderr=subprocess.PIPE)
+        wait_until(Path(made).exists, made)
+        return started
+
+    first = append(waits("over"), "/no/such/program", made="f")
+    other = append("touch started", *shlex.split(waits("gone")), made="started")
     Path("over").touch()
     first.communicate()
     Path("gone").touch()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import forked
 import pytest
-from command import ENVIRONMENTS, execute, new_folder  # noqa: F401 (a fixture)
+from command import ENVIRONMENTS, check, execute, new_folder, text  # noqa: F401 (a fixture)
 from conftest import PROGRAMS
 from forked import RUSAGE
 
@@ -159,19 +159,13 @@ def test_options_and_escapes_as_gnu_time(options: list[str]) -> None:
 
 def test_unknown_field_in_format() -> None:
     """It is kept after a ``?``, as in GNU time, and named in a line of its own."""
-    done = forked.run(
-        [*RUSAGE, "-o", "report", "-f", "%{maxrss} %{nonsense} %{maxrss} %i %x", "true"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    with open("report", encoding="utf-8") as report:
-        assert report.read() == "?{maxrss} ?{nonsense} ?{maxrss} ?i 0\n"
-    assert done.stderr.splitlines() == [
-        "rusage: --format: no figure maxrss; a field is written as %{ru_maxrss}",
-        "rusage: --format: no figure nonsense; a field is written as %{ru_maxrss}",
+    messages = [
+        f"rusage: --format: no figure {name}; a field is written as %{{ru_maxrss}}"
+        for name in ("maxrss", "nonsense")
     ]
-    assert done.returncode == 0
+    words = ["-f", "%{maxrss} %{nonsense} %{maxrss} %i %x", "true"]
+    check(words, errors="\n".join(messages))
+    assert text() == "?{maxrss} ?{nonsense} ?{maxrss} ?i 0\n"
 
 
 # --- Random commands ---
@@ -218,14 +212,8 @@ def draw(choose: random.Random) -> dict[str, Any]:
         "command": probe if choose.random() < 0.6 else choose.choice(others),
         # Not %x: of a program that a signal has killed, it is 0 for GNU time.
         "options": choose.choice(
-            [
-                ["-f", "%C"],
-                ["-qf", "%C\\t%Z"],
-                ["-f", "%C", "-a"],
-                ["-pf", "%%"],
-                ["-f", "%C", "--"],
-            ]
-        ),
+            ["-f %C", "-qf %C\\t%Z", "-f %C -a", "-pf %%", "-f %C --"]
+        ).split(),
         "extra": choose.sample([5, 11, 40], choose.choice([0, 0, 1, 2])),
         "ignored": choose.sample(SIGNALS, choose.choice([0, 0, 1, 2])),
         "blocked": choose.sample(SIGNALS, choose.choice([0, 0, 1, 3])),
@@ -241,8 +229,8 @@ def draw(choose: random.Random) -> dict[str, Any]:
 def observe(program: list[str], drawn: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Run a command by a program in a new folder, and return all that can be observed."""
     (folder / "folder").mkdir(parents=True)
-    for name, (mode, text) in FILES.items():
-        (folder / name).write_text(text)
+    for name, (mode, content) in FILES.items():
+        (folder / name).write_text(content)
         (folder / name).chmod(mode)
     state, report = folder / "state", folder / "report"
     if drawn["earlier"] is not None:
@@ -288,10 +276,7 @@ def observe(program: list[str], drawn: dict[str, Any], folder: Path) -> dict[str
 @needs_gnu_time
 @pytest.mark.parametrize("count", COUNTS)
 def test_random_commands_as_by_gnu_time(count: str, tmp_path: Path) -> None:
-    """Status, streams and report are equal.
-
-    So are the command's arguments, environment, descriptors and signals.
-    """
+    """So are the program's arguments, environment, descriptors and signals."""
     choose = random.Random(int(SEED))
     for number in range(int(count)):
         drawn = draw(choose)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import forked
 import pytest
-from command import in_words, new_folder, record, run  # noqa: F401 (new_folder is a fixture)
+from command import MISSING, check, in_words, new_folder, record  # noqa: F401 (a fixture)
 from conftest import linux, needs_sh
 from forked import RUSAGE
 from held_trees import wait_until
@@ -77,29 +77,21 @@ def test_failure_while_the_count_grows(monkeypatch: pytest.MonkeyPatch) -> None:
     count = Path("count").absolute()
     monkeypatch.setattr(oom, "counter", lambda: str(count))
     count.write_text("oom_kill 1\n")
-    for script, killed, said in (
-        ("echo oom_kill 2 >count; exit 1", True, f"exit status 1; {LACK}"),
-        ("echo oom_kill 3 >count; kill -9 $$", True, f"killed by signal 9 (SIGKILL); {LACK}"),
-        ("exit 1", False, "exit status 1"),
-        ("echo oom_kill 4 >count", None, "exit status 0"),
-        ("rm count; exit 1", None, "exit status 1"),
+    for script, status, killed, said in (
+        ("echo oom_kill 2 >count; exit 1", 1, True, f"exit status 1; {LACK}"),
+        ("echo oom_kill 3 >count; kill -9 $$", 137, True, f"killed by signal 9 (SIGKILL); {LACK}"),
+        ("exit 1", 1, False, "exit status 1"),
+        ("echo oom_kill 4 >count", 0, MISSING, "exit status 0"),
+        ("rm count; exit 1", 1, MISSING, "exit status 1"),
     ):
-        run("--export", "x.json", "sh", "-c", script)
-        assert record("x.json").get("oom_killed") == killed
+        check(["sh", "-c", script], status, members={"oom_killed": killed})
         assert in_words().endswith(said)
     count.write_text("oom_kill 1\n")
-    run(
-        "-n",
-        "2",
-        "--ignore-failure",
-        "--export",
-        "x.json",
-        "sh",
-        "-c",
-        "echo oom_kill 2 >count; exit 3",
+    check(
+        ["-n", "2", "--ignore-failure", "sh", "-c", "echo oom_kill 2 >count; exit 3"],
+        members={"runs.*.oom_killed": [True, False]},
+        shown=f"failures 2: run 1 (exit status 3), run 2 (exit status 3); {LACK}",
     )
-    assert [made["oom_killed"] for made in record("x.json")["runs"]] == [True, False]
-    assert f"failures 2: run 1 (exit status 3), run 2 (exit status 3); {LACK}" in in_words()
 
 
 # --- Real kills ---

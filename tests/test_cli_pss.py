@@ -11,7 +11,7 @@ from typing import Any
 
 import forked
 import pytest
-from command import in_words, new_folder, plain, record, run, table, tree_of, validated  # noqa: F401 (new_folder is a fixture)
+from command import check, in_words, new_folder, plain, record, run, table, tree_of, validated  # noqa: F401 (a fixture)
 from conftest import CPYTHON, become_nobody, in_child, needs_sh, root
 from forked import RUSAGE
 from held_trees import wait_until
@@ -82,7 +82,7 @@ def sampled_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pss_of_forks() -> None:
     """Each sample has it, also the first; it is in each report."""
     words = ["--pss", "--samples", "samples.csv", "--export", "x.json", "--export", "x.csv"]
-    assert run(*SELDOM, *words, *forks()).returncode == 0
+    check([*SELDOM, *words, *forks()], members={"units.tree_pss": "bytes"})
     tree = record("x.json")["tree"]
     assert tree["rss"] > 7 * 40 * MIB
     assert 40 * MIB < tree["pss"] == tree["pss_at_most"] < tree["rss"] / 2
@@ -90,24 +90,21 @@ def test_pss_of_forks() -> None:
     assert max(sizes) == tree["pss"]
     assert table("x.csv")[0]["tree_pss (bytes)"] == str(tree["pss"])
     assert f"tree PSS {quantity(tree['pss'], 'bytes')}" in in_words()
-    assert record("x.json")["units"]["tree_pss"] == "bytes"
 
 
 @pytest.mark.usefixtures("sampled_at_rest")
 def test_series_and_stored_report() -> None:
     """The median is in the table; a relative limit reads PSS in each sample of the next run."""
-    assert (
-        run(*SELDOM, "--tree", "--pss", "-n", "2", "--export", "x.json", *forks()).returncode == 0
-    )
+    check([*SELDOM, "--tree", "--pss", "-n", "2", "--export", "x.json", *forks()])
     median = record("x.json")["summary"]["tree_pss"]["median"]
     assert f"tree PSS {quantity(median, 'bytes')}" in in_words()
     words = ["--export", "y.json", "--against", "x.json", "--limit-tree-pss", "+50%"]
-    assert run(*SELDOM, *words, *forks()).returncode == 0
+    check([*SELDOM, *words, *forks()])
     found = record("y.json")
     assert found["limits"]["tree_pss"] == {"limit": int(median * 1.5), "exceeded": False}
     assert found["tree"]["pss"] is not None
     run("--tree", "--export", "x.json", *forks(0.3))
-    assert run(*words, *forks(0.3)).returncode == 125
+    check([*words, *forks(0.3)], 125, None)
 
 
 # --- Limits ---
@@ -117,41 +114,35 @@ def test_series_and_stored_report() -> None:
 @pytest.mark.parametrize("kill", [[], ["--kill"]], ids=["", "kill"])
 def test_limit_above_pss(kill: list[str]) -> None:
     """A sum of RSS above the limit is read again, and a lower one is not."""
-    done = run(*SELDOM, "--limit-tree-pss", "200M", *kill, "--json", *forks())
-    assert (done.returncode, done.stderr) == (0, "")
-    found = record()
-    assert found["limits"]["tree_pss"]["exceeded"] is False
-    assert found["tree"]["rss"] > 7 * 40 * MIB
-    assert found["tree"]["pss_at_most"] <= 200 * MIB
-    assert run("--limit-tree-pss", "9G", *kill, *forks(0.3)).returncode == 0
-    assert "MiB, the sum of RSS, below the limit of PSS" in in_words()
+    words = [*SELDOM, "--limit-tree-pss", "200M", *kill, "--json", *forks()]
+    check(words, members={"limits.tree_pss.exceeded": False})
+    assert record()["tree"]["rss"] > 7 * 40 * MIB
+    assert record()["tree"]["pss_at_most"] <= 200 * MIB
+    below = "MiB, the sum of RSS, below the limit of PSS"
+    check(["--limit-tree-pss", "9G", *kill, *forks(0.3)], shown=below)
 
 
 @pytest.mark.parametrize("kill", [[], ["--kill"]], ids=["", "kill"])
 def test_limit_below_pss(kill: list[str]) -> None:
     """The status is 123, and with ``--kill`` no process is left."""
-    done = run("--limit-tree-pss", "20M", *kill, "--json", *forks())
-    assert done.returncode == 123
-    assert done.stderr.startswith(f"rusage: {sys.executable}: tree PSS of the program and its ")
-    assert done.stderr.count("is over the limit of 20971520 bytes") == 1
-    found = record()
-    assert found["limits"]["tree_pss"] == {"limit": 20 * MIB, "exceeded": True}
-    assert found["tree"]["killed"] == bool(kill)
-    assert found["tree"]["pss_at_most"] > 20 * MIB
+    check(
+        ["--limit-tree-pss", "20M", *kill, "--json", *forks()],
+        123,
+        f"rusage: {sys.executable}: tree PSS of the program and ... over the limit of 20971520 ...",
+        {"limits.tree_pss": {"limit": 20 * MIB, "exceeded": True}, "tree.killed": bool(kill)},
+    )
+    assert record()["tree"]["pss_at_most"] > 20 * MIB
 
 
 @needs_sh
 def test_limit_of_a_short_program() -> None:
     """It was not measured: the limit does not pass."""
-    done = run("--interval", "100", "--limit-tree-pss", "9G", "--json", "true")
-    assert done.returncode == 125
-    assert "tree PSS of the program and its descendants was not measured" in done.stderr
-    assert record()["limits"]["tree_pss"]["exceeded"] is None
-
-
-def peak(at_least: int | None, at_most: int, unread: int = 0) -> dict[str, Any]:
-    """Return a sample whose PSS is known so far."""
-    return tree_of(rusage.Sample(0.1, 99, 0.0, 2, unread, None), bounds=(at_least, at_most))
+    check(
+        ["--interval", "100", "--limit-tree-pss", "9G", "--json", "true"],
+        125,
+        "rusage: true: tree PSS of the program and its descendants was not measured...",
+        {"limits.tree_pss.exceeded": None},
+    )
 
 
 # The bounds; whether that is over a limit of 10 bytes (None: not known), how it is shown, and the
@@ -171,7 +162,8 @@ CASES: list[tuple[int | None, int, bool | None, str, int | None]] = [
 def test_verdicts(case: Any) -> None:
     """Over if the lower bound is, within if the upper one is, otherwise unknown."""
     at_least, at_most, over, text, figure = case
-    ended = run_record(0, {}, 1.0, None, peak(at_least, at_most))
+    sample = rusage.Sample(0.1, 99, 0.0, 2, 0, None)
+    ended = run_record(0, {}, 1.0, None, tree_of(sample, bounds=(at_least, at_most)))
     verdict = limits.judge("tree_pss", 10, ended)
     assert (verdict["exceeded"], any(verdict["_notes"])) == (over, False)
     assert (" was between " in verdict["_complaint"]) == (over is None)
@@ -180,16 +172,7 @@ def test_verdicts(case: Any) -> None:
     kills = sampling.Sampling(Options({"limit-tree-pss": 10}), "x", None)
     recording = Recording(os.getpid(), 1, -1)
     recording.pss_at_least = at_least
-    sample = rusage.Sample(0.1, 99, 0.0, 2, 0, None)
     assert kills._exceeds_limit(sample, recording) == (over is True)  # noqa: SLF001 (the rule)
-
-
-def test_members_that_no_sample_has() -> None:
-    """A limit that is kept without them may be exceeded: a note says so."""
-    for unread in 0, 1:
-        ended = run_record(0, {}, 1.0, None, peak(9, 9, unread))
-        verdict = limits.judge("tree_pss", 10, ended)
-        assert (verdict["exceeded"], any(verdict["_notes"])) == (False, bool(unread))
 
 
 @root
@@ -210,14 +193,6 @@ def test_members_that_may_not_be_read() -> None:
         assert found["unread"] == 0
 
     in_child(look)
-
-
-def test_samples_below_the_limit() -> None:
-    """Without PSS in each sample, its largest sum is not known."""
-    for above, is_read in {-1: True, 2**60: False}.items():
-        with Recording(os.getpid(), 10, above) as recording:
-            pass
-        assert (recording.pss_at_least is not None) == is_read
 
 
 # --- Members that start or end during a reading ---

@@ -14,7 +14,20 @@ from typing import Any
 
 import forked
 import pytest
-from command import CATCHES, SLEEPS, in_words, new_folder, nth, plain, record, run, text  # noqa: F401 (new_folder is a fixture)
+from command import (
+    CATCHES,
+    SLEEPS,
+    check,
+    in_words,
+    member,
+    new_folder,  # noqa: F401 (a fixture)
+    nth,
+    plain,
+    record,
+    run,
+    started,
+    text,
+)
 from conftest import change_signals, needs_sh
 from expected import SAMPLED
 from forked import RUSAGE
@@ -90,17 +103,18 @@ def test_runs_that_fail(
 
     It is reported then, but not in the statistics.
     """
-    done = run("--export", "x.json", *options, "-n", "4", *nth(3, unusual))
     warmup = 4 if "--warmup" in options else 0
-    assert (done.returncode, runs_made()) == (status, warmup + len(counted) if counted else 3)
-    found = record("x.json")
-    assert [made["counted"] for made in found["runs"]] == counted
-    assert found["warmup"] == (warmup if counted else 3)
-    assert f"runs {sum(counted)} of 4" in in_words()
+    end = f": the series has ended: {'' if counted else 'warm-up '}run 3 ({what}); see --ignore"
+    done = check(
+        [*options, "-n", "4", *nth(3, unusual)],
+        status,
+        None,
+        {"runs.*.counted": counted, "warmup": warmup if counted else 3},
+        shown=f"runs {sum(counted)} of 4",
+    )
+    assert (end in done.stderr) == ("--ignore-failure" not in options)
+    assert runs_made() == (warmup + len(counted) if counted else 3)
     assert (f"failures 1: run 3 ({what})" in in_words()) == (not warmup)
-    message = f": the series has ended: {'' if counted else 'warm-up '}run 3 ({what})"
-    message += "; see --ignore-failure\n"
-    assert (message in done.stderr) == ("--ignore-failure" not in options)
 
 
 @needs_sh
@@ -116,28 +130,22 @@ def test_tree_of_a_run_that_does_not_count() -> None:
 @needs_sh
 def test_program_that_cannot_be_started() -> None:
     """As in a single run; if it has run before, there is a report."""
-    done = run("-n", "3", "/no/such/program")
-    assert (done.returncode, text()) == (127, "")
-    assert done.stderr == "rusage: /no/such/program: No such file or directory\n"
+    missing = "No such file or directory"
+    check(["-n", "3", "/no/such/program"], 127, f"rusage: /no/such/program: {missing}")
+    assert text() == ""
     for options, runs in ([], "1"), (["--warmup", "1"], "0"):
         Path("program").write_text("#!/bin/sh\nrm program\n")
         Path("program").chmod(0o755)
-        done = run(*options, "-n", "3", "./program")
-        assert done.returncode == 127
-        assert done.stderr == "rusage: ./program: No such file or directory\n"
-        assert f"runs {runs} of 3" in in_words()
+        words = [*options, "-n", "3", "./program"]
+        check(words, 127, f"rusage: ./program: {missing}", shown=f"runs {runs} of 3")
 
 
 @needs_sh
 def test_streams_of_a_series() -> None:
     """Standard input is the null device in each run; what a run prints into a pipe goes through."""
-    done = run("-n", "2", "--", "sh", "-c", "cat; echo out; echo err >&2", input="text")
-    assert (done.stdout, done.stderr) == ("out\nout\n", "err\nerr\n")
-    words = [*RUSAGE, "-o", "report", "-n", "2", "sh", "-c", "cat; echo out"]
-    done = subprocess.run(
-        words, capture_output=True, text=True, check=False, preexec_fn=lambda: os.close(0)
-    )
-    assert (done.stdout, done.stderr) == ("out\nout\n", "")
+    words = ["-n", "2", "--", "sh", "-c", "cat; echo out; echo err >&2"]
+    for keywords in {"input": "text"}, {"preexec_fn": lambda: os.close(0)}:
+        assert check(words, 0, "err\nerr", **keywords).stdout == "out\nout\n"
 
 
 STATE = """
@@ -153,10 +161,7 @@ print([number for number in numbers if signal.getsignal(number) == signal.SIG_IG
     reason="PyPy's getsignal does not know what it inherits",
 )
 def test_signal_state_of_each_run() -> None:
-    """Each run has the caller's signal mask and ignored signals.
-
-    The oracle is a start without rusage.
-    """
+    """The mask, and what is ignored, are the caller's; the oracle is a start without rusage."""
     shown = [
         subprocess.run(
             [*before, sys.executable, "-c", STATE],
@@ -184,14 +189,12 @@ def test_signal_ends_the_series(number: signal.Signals, options: list[str], caug
 
     SIGUSR1 is for the run only.
     """
-    unusual = CATCHES.format(int(number)) if caught else SLEEPS
-    command = [*RUSAGE, "-o", "report", "--json", "-n", "4", *options, *nth(3, unusual)]
-    with forked.popen(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
+    program = nth(3, CATCHES.format(int(number)) if caught else SLEEPS)
+    words = ["-o", "report", "--json", "-n", "4", *options, *program]
+    with started(*RUSAGE, *words) as process:
         process.send_signal(number)
         status = process.wait(60)
-    counted, stopped_by = [made["counted"] for made in record()["runs"]], record()["stopped_by"]
+    counted, stopped_by = member(record(), "runs.*.counted"), record()["stopped_by"]
     if number == signal.SIGUSR1:
         assert (status, counted, stopped_by) == (0, [True] * 4, None)
     else:
@@ -213,30 +216,39 @@ def test_signal_that_no_run_gets(monkeypatch: pytest.MonkeyPatch) -> None:
         return process
 
     monkeypatch.setattr(starts, "_start", start_late)
-    assert (run("-n", "2", "sleep", "0.3").returncode, in_words().count("runs 2 of 2")) == (0, 1)
+    check(["-n", "2", "sleep", "0.3"], shown="runs 2 of 2")
 
 
-@pytest.mark.parametrize("unusual", [SLEEPS, CATCHES.format(2)], ids=["", "caught"])
-@pytest.mark.parametrize("options", [[], ["--ignore-failure"]], ids=["", "ignore failure"])
-def test_ctrl_c_ends_the_series(on_terminal: Start, options: list[str], unusual: str) -> None:
-    """The report shows the runs before; SIGINT then kills rusage, so that a shell loop ends too."""
-    _, terminal = on_terminal(*RUSAGE, "-n", "9", "--show-output", *options, *nth(3, unusual))
-    shown = press(terminal, b"\x03", f"return code {-signal.SIGINT}\r\n".encode())
-    assert b"wall time" in shown
-    assert b"2 of 9" in shown  # those in the statistics
-    assert re.search(rb"stopped by +signal 2 \(SIGINT\)", shown)
-    assert runs_made() == 3
-    assert b"failures" not in shown
+@pytest.mark.parametrize(
+    ("options", "run", "unusual", "pattern"),
+    [
+        ([], 1, SLEEPS, ""),
+        *(
+            (
+                ["-n", "9", "--show-output", *options],
+                3,
+                unusual,
+                "wall time.* 2 of 9\\r.*stopped by +",
+            )
+            for unusual in (SLEEPS, CATCHES.format(2))
+            for options in ([], ["--ignore-failure"])
+        ),
+    ],
+    ids=["once", "series", "ignored", "caught", "caught and ignored"],
+)
+def test_ctrl_c_ends_the_series(
+    on_terminal: Start, options: list[str], run: int, unusual: str, pattern: str
+) -> None:
+    """The report shows the runs before; SIGINT then kills rusage, so that a shell loop ends too.
 
-
-@pytest.mark.parametrize("options", [[], ["-n", "9", "--show-output"]], ids=["once", "series"])
-def test_ctrl_c_is_not_red(on_terminal: Start, options: list[str]) -> None:
-    """It is no failure."""
-    words = ["TERM=xterm", *RUSAGE, *options, *nth(1, SLEEPS)]
-    _, terminal = on_terminal(*words)
-    shown = press(terminal, b"\x03", f"return code {-signal.SIGINT}\r\n".encode())
-    assert b"signal 2 (SIGINT)" in shown
-    assert b"\x1b[1;31m" not in shown
+    It is no failure, and not red.
+    """
+    _, terminal = on_terminal("TERM=xterm", *RUSAGE, *options, *nth(run, unusual))
+    shown = press(terminal, b"\x03", f"return code {-signal.SIGINT}\r\n".encode()).decode()
+    assert re.search(rf"(?s){pattern}signal 2 \(SIGINT\)", shown)
+    assert runs_made() == run
+    assert "failures" not in shown
+    assert "\x1b[1;31m" not in shown
 
 
 @needs_sh
@@ -244,19 +256,16 @@ def test_ctrl_c_is_not_red(on_terminal: Start, options: list[str]) -> None:
 def test_signal_during_a_preparation(end: str) -> None:
     """No further run is started, also if the preparation has succeeded."""
     prepare = f"sh -c '[ ! -e prepared ] && : >prepared || {{ kill -INT $PPID; {end}; }}'"
-    done = run("--json", "--prepare", prepare, "-n", "9", *nth(9, ""))
-    assert (done.returncode, done.stderr, runs_made()) == (-signal.SIGINT, "", 1)
-    assert record()["stopped_by"] == signal.SIGINT
-    assert [made["counted"] for made in record()["runs"]] == [True]
+    words = ["--prepare", prepare, "-n", "9", *nth(9, "")]
+    stopped = {"stopped_by": signal.SIGINT, "runs.*.counted": [True]}
+    check(words, -signal.SIGINT, members=stopped)
+    assert runs_made() == 1
 
 
 @needs_sh
 @pytest.mark.parametrize("columns", [80, 27])
 def test_progress_is_for_terminals(on_terminal: Start, columns: int) -> None:
-    """One line that is replaced, and cut where there is less room.
-
-    Nothing where standard error is no terminal.
-    """
+    """One line that is replaced, and cut where there is less room."""
     words = ["-n", "2", "--warmup", "1", "true"]
     _, terminal = on_terminal("TERM=xterm", *RUSAGE, *words, columns=columns)
     shown = read_until(terminal, b"return code 0").decode().replace("\r\n", "\n")
@@ -268,7 +277,7 @@ def test_progress_is_for_terminals(on_terminal: Start, columns: int) -> None:
     runs = "warm-up run 1 of 1", "run 1 of 2, about 1 s left", "run 2 of 2, about 1 s left"
     assert texts == [f"rusage: {text}"[: columns - 1].strip() for text in runs]
     assert report.startswith("\x1b[1m  ")  # the head of the table in bold
-    assert run("-n", "2", "true").stderr == ""
+    check(["-n", "2", "true"])
 
 
 def test_progress_makes_room_for_errors(on_terminal: Start) -> None:
@@ -362,9 +371,8 @@ def test_command_before_each_run() -> None:
     """Also before those for warm-up; it is in no figure."""
     prepare = "sh -c 'echo prepared >> log'"
     words = ["--prepare", prepare, "-n", "3", "--warmup", "1", "sh", "-c", "echo run >> log"]
-    assert run("--json", *words).returncode == 0
+    check(words, members={"runs.*.counted": [True] * 3})
     assert Path("log").read_text() == "prepared\nrun\n" * 4
-    assert len(record()["runs"]) == 3
 
 
 @pytest.mark.parametrize(
@@ -376,12 +384,8 @@ def test_command_before_each_run() -> None:
 )
 def test_failing_preparation(prepare: str, status: int, reason: str) -> None:
     """It ends the series, even if failures of the program are ignored."""
-    for words in (
-        ["-n", "3", "--warmup", "1", "true"],
-        ["--compare", "--ignore-failure", "true", "false"],
-    ):
-        done = run("--prepare", prepare, *words)
-        assert (done.returncode, done.stderr) == (status, f"rusage: {prepare}: {reason}\n")
+    for words in "-n 3 --warmup 1 true", "--compare --ignore-failure true false":
+        check(["--prepare", prepare, *words.split()], status, f"rusage: {prepare}: {reason}")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,20 @@ from unittest.mock import Mock
 
 import forked
 import pytest
-from command import in_words, judged, new_folder, nth, plain, record, run, table, tree_of, validated  # noqa: F401 (new_folder is a fixture)
+from command import (
+    MISSING,
+    check,
+    in_words,
+    judged,
+    new_folder,  # noqa: F401 (a fixture)
+    nth,
+    plain,
+    record,
+    run,
+    table,
+    tree_of,
+    validated,
+)
 from conftest import become_nobody, forks, in_child, needs_sh, root
 from forked import RUSAGE
 from held_trees import wait_until
@@ -45,26 +58,24 @@ MIB = 2**20
 
 
 def test_memory_of_all_processes() -> None:
-    """Eight children of 20 MiB: together, not the largest one's peak; samples in time order."""
-    files = ["--samples", "samples.csv", "--export", "x.json"]
-    assert run(*files, *PROGRAM, "8", "20").returncode == 0
+    """Of eight children together, not the largest one's peak; samples in time order."""
+    check(
+        ["--samples", "samples.csv", *PROGRAM, "8", "20"],
+        members={
+            "tree.processes": 9,
+            "tree.interval": 0.01,
+            "tree.unread": 0,
+            "tree.killed": False,
+            "units.tree_rss": "bytes",
+        },
+        shown=" MiB in 9 processes after ...; sampled every 10 ms",
+    )
     found = record("x.json")
     largest = found["tree"]
     assert 160 * MIB <= largest["rss"] < 1000 * MIB
     assert 20 * MIB <= largest["largest_member"]["rss"] <= largest["member_peak"] < 100 * MIB
     assert found["usage"].get("ru_maxrss", 0) < 100 * MIB
     assert 0 < largest["elapsed"] < found["elapsed"]
-    shown = (
-        largest["processes"],
-        largest["interval"],
-        largest["unread"],
-        largest["killed"],
-        found["units"]["tree_rss"],
-    )
-    assert shown == (9, 0.01, 0, False, "bytes")
-    text = in_words()
-    assert " MiB in 9 processes after " in text
-    assert "; sampled every 10 ms" in text
     rows = table("samples.csv")
     for name in "elapsed (seconds)", "cputime (seconds)":
         column = [float(row[name]) for row in rows]
@@ -72,6 +83,7 @@ def test_memory_of_all_processes() -> None:
     assert max(int(row["rss (bytes)"]) for row in rows) == largest["rss"]
     assert max(int(row["processes"]) for row in rows) == 9
     run(*PROGRAM, "1", "1")
+    assert "tree" not in in_words()
     assert "tree" not in in_words()
 
 
@@ -103,41 +115,12 @@ def test_sample_above_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
         ] == expected
 
 
-# Map a file with huge pages, and split them: the kernel lowers the peak.
-SPLIT = """
-import mmap, os, sys, time
-size = 64 << 20
-with open("file", "w+b", buffering=0) as file:
-    for _ in range(64): file.write(bytes(1 << 20))
-    os.fsync(file.fileno())
-    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    view = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY)
-view.madvise(mmap.MADV_HUGEPAGE)
-for place in range(0, size, 4096): view[place]
-time.sleep(0.2)
-for place in range(0, size, 2 << 20): view[place] = 1
-time.sleep(0.2)
-"""
-
-
 def test_member_of_any_sample() -> None:
     """Its size exceeds a limit, though the kernel's peak does not, and another sample is larger."""
     sample = rusage.Sample(0.1, 100, 0.0, 1, 0, None)
     peak = tree_of(sample, members=[rusage.Member(1, 50, 0.0)], member_peak=90)
     run_of = [run_record(0, {"ru_maxrss": 10}, 1.0, None, peak)]
     assert [judged("x", run_of, {"ru_maxrss": limit}) for limit in (89, 2**40)] == [123, 0]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="of Linux's huge pages")
-def test_peak_that_falls() -> None:
-    """The samples have seen more than the kernel's peak."""
-    words = ["--json", "--tree", "--limit-maxrss", "60M", sys.executable, "-S", "-c", SPLIT]
-    status = run(*words).returncode
-    found = record()
-    if found["usage"].get("ru_maxrss", 2**40) > 50 * MIB:
-        pytest.skip("no huge pages of files here, or the kernel keeps the peak")
-    assert (status, found["limits"]["ru_maxrss"]["exceeded"]) == (123, True)
-    assert found["tree"]["member_peak"] > 60 * MIB
 
 
 @needs_sh
@@ -147,12 +130,13 @@ def test_child_that_was_not_waited_for() -> None:
     child = f"{sys.executable} -S -c '{code}'"
     script = f"{child} >fifo & until read line <fifo; do :; done; sleep 0.1"
     os.mkfifo("fifo")
-    done = run("--json", "--tree", "--limit-maxrss", "40MiB", "sh", "-c", script)
-    found = record()
-    assert (done.returncode, found["limits"]["ru_maxrss"]["exceeded"]) == (123, True)
-    assert re.fullmatch(
-        r"rusage: sh: peak memory .* is over the limit of 41943040 .*\n", done.stderr
+    check(
+        ["--json", "--tree", "--limit-maxrss", "40MiB", "sh", "-c", script],
+        123,
+        "rusage: sh: peak memory ... is over the limit of 41943040 ...",
+        {"limits.ru_maxrss.exceeded": True},
     )
+    found = record()
     assert found["usage"].get("ru_maxrss", 0) < 40 * MIB < found["tree"]["largest_member"]["rss"]
 
 
@@ -165,19 +149,13 @@ def test_largest_processes() -> None:
         trees = [made["tree"] for made in found.get("runs", [found])]
         tree = max(trees, key=lambda tree: tree["rss"])
         named = tree["largest_members"]
-        sizes = [one["rss"] for one in named]
         assert len(named) == 5
-        assert sizes == sorted(sizes, reverse=True)
-        assert sizes[0] == tree["largest_member"]["rss"]
-        rows = re.search(
-            r"(?m)^largest processes +(.*(?:\n +\d+ .*){4}\n)", Path("report").read_text()
-        )
-        assert rows is not None
-        shown = [line.split(maxsplit=3) for line in rows[1].splitlines()]
-        assert [(int(pid), name) for pid, _, _, name in shown] == [
-            (one["pid"], one["name"]) for one in named
-        ]
+        assert named == sorted(named, key=lambda one: one["rss"], reverse=True)
+        assert named[0]["rss"] == tree["largest_member"]["rss"]
+        rows = "\n".join(rf" +{one['pid']} .* {re.escape(one['name'])}" for one in named)
+        assert re.search(f"(?m)^largest processes{rows}$", Path("report").read_text())
         markdown = Path("x.md").read_text()
+        assert all(f"{one['pid']} `{one['name']}` " in markdown for one in named)
         assert all(f"{one['pid']} `{one['name']}` " in markdown for one in named)
 
 
@@ -225,22 +203,18 @@ def in_background(code: str) -> str:
 def test_orphans_are_limited_and_killed(
     interval: str, then: str, status: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What ``( command & )`` starts is in the tree, although its parent ends at once.
-
-    It is killed, although it ignores SIGTERM.
-    """
+    """What ``( command & )`` starts is in the tree, and is killed although it ignores SIGTERM."""
     monkeypatch.setattr(sampling, "KILL_GRACE", 0.1)
     words = ["--json", "--interval", interval, "--limit-tree-rss", "40MiB", "--kill", "sh", "-c"]
     began = time.monotonic()
-    done = run(*words, f"{in_background(HOLD)}; {then}")
+    check(
+        [*words, f"{in_background(HOLD)}; {then}"],
+        123,
+        "rusage: sh: ... bytes ... is over the limit of ...: its processes got signals",
+        {"exit_status": status, "tree.killed": True},
+    )
     assert time.monotonic() - began < 15
-    assert done.returncode == 123
-    message = r"rusage: sh: .* bytes .* is over the limit of .*: its processes got signals\n"
-    assert re.fullmatch(message, done.stderr)
-    found = record()
-    assert found["exit_status"] == status
-    assert found["tree"]["killed"]
-    assert found["tree"]["rss"] > 40 * MIB
+    assert record()["tree"]["rss"] > 40 * MIB
 
 
 # Hold 60 MiB; then fork and end, again and again, whatever SIGTERM says; at last write a file.
@@ -275,8 +249,7 @@ def test_kill_of_a_chain() -> None:
     """Most readings find nobody, although there always is a process: each ends at once."""
     Path("chain.c").write_text(CHAIN)
     subprocess.run(["cc", "-o", "chain", "chain.c"], check=True)  # noqa: S607 (any)
-    done = run("--limit-tree-rss", "40MiB", "--kill", "./chain")  # all hold its standard output
-    assert done.returncode == 123
+    check(["--limit-tree-rss", "40MiB", "--kill", "./chain"], 123, None)  # all hold its output
     assert not Path("last").exists()
 
 
@@ -317,10 +290,7 @@ ORPHANS = {
 )
 @pytest.mark.parametrize("script", ORPHANS.values(), ids=ORPHANS)
 def test_orphans_are_waited_for(script: str) -> None:
-    """While the program runs.
-
-    The orphans of a command within the command become the outer one's at its end.
-    """
+    """Those of a command within the command become the outer one's at its end."""
     others = '[ "$(cat /proc/$PPID/task/*/children)" != "$$ " ]'
     wait = f"n=0; while {others}; do n=$((n + 1)); [ $n -lt 600 ] || exit 1; sleep 0.05; done"
     assert run("--tree", "sh", "-c", f"{script}; {wait}").returncode == 0
@@ -329,37 +299,27 @@ def test_orphans_are_waited_for(script: str) -> None:
 
 @adopts
 def test_orphans_of_earlier_runs() -> None:
-    """They are not counted in the next run, nor is what that leaves; the command says so once."""
-    done = run(
-        "--json", "--tree", "-n", "3", "--show-output", "sh", "-c", "( sleep 5 & ); sleep 0.2"
-    )
-    assert done.returncode == 0
-    line = "that it may have left were not sampled: other processes are left from before\n"
-    assert done.stderr.count(line) == 1
+    """They are not counted in the next run, nor is what that leaves; a line says so once."""
+    words = ["--json", "--tree", "-n", "3", "--show-output"]
+    line = "that it may have left were not sampled: other processes are left from before"
+    check([*words, "sh", "-c", "( sleep 5 & ); sleep 0.2"], 0, f"rusage: sh: ...{line}")
     assert all(one["tree"]["processes"] <= 4 for one in record()["runs"])
 
 
 @needs_sh
 def test_program_that_ends_before_the_second_sample() -> None:
-    """The report says so.
-
-    The first sample finds a program that has not done anything yet, the last one its orphans.
-    """
+    """The first one finds a program that has not done anything, the last one its orphans."""
     words = ["--interval", "100", "true"]
+    missing = "tree memory not measured: the program ended before the second sample"
     for command in words, [*words[:2], "sh", "-c", "sleep 1 & exit 0"]:
-        assert run("--tree", *command).returncode == 0
-        assert "tree memory not measured: the program ended before the second sample" in in_words()
-    run("--json", "--samples", "samples.csv", *words)
-    assert "tree" not in record()
+        check(["--tree", *command], shown=missing)
+    check(["--samples", "samples.csv", *words], members={"tree": MISSING})
     assert len(Path("samples.csv").read_text().splitlines()) == 1
     assert plain("-o", "-", "--samples", "./-", "true").returncode == 0  # not the same file
-    with Path("out").open("w") as file:
-        done = forked.run([*RUSAGE, "--samples", "-", *words], stdout=file, check=False)
-    assert done.returncode == 0
-    assert Path("out").read_text() == Path("samples.csv").read_text()
-    status = run("--json", "--limit-tree-rss", "1", *words).returncode
+    assert check(["--samples", "-", *words]).stdout == Path("samples.csv").read_text()
     # Of this run: samples may miss a short peak.
-    assert status == (123 if "ru_maxrss" in record()["usage"] else 125)
+    done = run("--json", "--limit-tree-rss", "1", *words)
+    assert done.returncode == (123 if "ru_maxrss" in record()["usage"] else 125)
 
 
 @forked.needs_fork
@@ -380,46 +340,40 @@ def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(rusage.Tree, "_read_into", read_first)
     waits = "import os, time\nwhile not os.path.exists('failed'): time.sleep(0.01)"
 
-    def sampled(*options: str) -> "subprocess.CompletedProcess[str]":
+    def check_sampled(options: str, status: int, **checks: Any) -> None:
         Path("failed").unlink(missing_ok=True)
-        return run(*options, sys.executable, "-c", waits)
+        check([*options.split(), sys.executable, "-c", waits], status, **checks)
 
     with program("time.sleep(0.5)") as process:
         done = plain("--pid", str(process.pid), "--samples", "samples.csv")
-    assert (done.returncode, done.stderr) == (
-        0 if samples else 125,
-        f"rusage: --pid: {os.strerror(errno.EMFILE)}\n",
-    )
+    reason = os.strerror(errno.EMFILE)
+    assert (done.returncode, done.stderr) == (0 if samples else 125, f"rusage: --pid: {reason}\n")
     assert Path("samples.csv").exists() == (samples > 0)  # a new file without a report goes
     if samples:
         assert len(Path("samples.csv").read_text().splitlines()) == samples + 1
-    could = "could no longer" if samples else "cannot"
-    message = f"the tree {could} be sampled: {os.strerror(errno.EMFILE)}"
-    done = sampled("--json", "--limit-tree-rss", "1TiB")
-    assert done.returncode == 125
-    assert message in done.stderr
-    assert "its limit cannot be checked" in done.stderr
-    assert "tree" not in record()
-    assert record()["limits"]["tree_rss"]["exceeded"] is None
+    message = f"the tree {'could no longer' if samples else 'cannot'} be sampled: {reason}"
+    check_sampled(
+        "--json --limit-tree-rss 1TiB",
+        125,
+        errors=f"rusage: {sys.executable}: {message}\nrusage: ...its limit cannot be checked",
+        members={"tree": MISSING, "limits.tree_rss.exceeded": None},
+    )
     if "pss" not in BACKEND.absent:
-        assert sampled("--limit-tree-pss", "1TiB").returncode == 125
-    assert sampled("--tree").returncode == 0
-    assert f"tree memory not measured: {message}" in in_words()
-    for kill in [], ["--kill"]:
-        status = sampled("--json", "--limit-tree-rss", "1", *kill).returncode
-        assert status == (123 if samples or "ru_maxrss" in record()["usage"] else 125)
+        check_sampled("--limit-tree-pss 1TiB", 125, errors=None)
+    check_sampled("--tree", 0, errors=None, shown=f"tree memory not measured: {message}")
+    is_over = samples or "ru_maxrss" in rusage.run(["true"]).measured
+    for kill in "", "--kill":
+        status = 123 if is_over else 125
+        check_sampled(f"--limit-tree-rss 1 {kill}", status, errors=None)
 
 
 @forked.needs_fork
 @pytest.mark.parametrize("method", ["start", "stop"])
 def test_status_after_a_failing_recording(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever fails when the program runs: it is waited for, and its status is passed on."""
     monkeypatch.setattr(rusage.record, method, Mock(side_effect=OverflowError("too large")))
-    done = run(
-        "--tree", sys.executable, "-c", "import time; time.sleep(0.2); print('end'); exit(3)"
-    )
-    assert (done.returncode, done.stdout) == (3, "end\n")
-    assert "sampled: too large\n" in done.stderr
+    script = "import time; time.sleep(0.2); print('end'); exit(3)"
+    message = "rusage: ...: the tree ... be sampled: too large"
+    assert check(["--tree", sys.executable, "-c", script], 3, message).stdout == "end\n"
 
 
 @forked.needs_fork
@@ -434,17 +388,16 @@ def test_times_count_from_the_start_of_the_program(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(rusage.Tree, "__init__", open_late)
     program = ["sh", "-c", "until test -e opened; do sleep 0.1; done; sleep 0.2"]
-    assert run("--samples", "samples.csv", "--export", "x.json", *program).returncode == 0
+    check(["--samples", "samples.csv", "--export", "x.json", *program])
     first, *_ = table("samples.csv")
     assert 0.3 <= float(first["elapsed (seconds)"]) <= record("x.json")["tree"]["elapsed"]
 
 
 def test_tree_is_in_each_report() -> None:
-    """Series and comparisons: the JSON, CSV, Markdown and text."""
-    line = " ".join([*PROGRAM, "2", "20"])
+    program = [*PROGRAM, "2", "20"]
     exports = ["--export", "a.json", "--export", "a.csv", "--export", "a.md"]
-    for words in [*PROGRAM, "2", "20"], ["--compare", line, line]:
-        assert run("--tree", "-n", "2", *exports, *words).returncode == 0
+    for words in program, ["--compare", *[" ".join(program)] * 2]:
+        check(["--tree", "-n", "2", *exports, *words], shown="sampled every 10 ms")
         text, found = Path("report").read_text(), record("a.json")
         for each in found.get("commands", [found]):
             sizes = [made["tree"]["rss"] for made in each["runs"]]
@@ -455,7 +408,6 @@ def test_tree_is_in_each_report() -> None:
             assert {*sizes} <= {int(row["tree_rss (bytes)"]) for row in rows}
         assert "tree memory of the program and its descendants |" in Path("a.md").read_text()
         assert re.search(r"tree memory +\d\S+ MiB", text)
-        assert "sampled every 10 ms" in text
         assert max(map(len, text.splitlines()[:6])) <= 80
 
 
@@ -486,9 +438,9 @@ def peak_of(rss: int, unread: int = 0) -> dict[str, Any]:
     ids=["no sample", "missed", "unread", "no run"],
 )
 def test_trees_of_runs(commands: int, peaks: list[dict[str, Any] | None], row: str) -> None:
-    """Without the figure a reason is shown, not its legend; runs that do not count are ignored."""
+    """Without the figure a reason is shown, not its legend."""
     runs = [run_record(0, {}, 1.0, None, peak) for peak in (*peaks, None)]
-    runs[-1]["_counted"] = False
+    runs[-1]["_counted"] = False  # is ignored
     found = [Series(["x"], runs)] * commands
     comparison.compare(found)
     options = Options({"tree": True} if commands == 1 else {"tree": True, "compare": True})
@@ -507,33 +459,26 @@ def test_samples_that_are_enough() -> None:
         assert Sampling._is_known(Mock(unsampled=""), recording) == (count > 2)  # noqa: SLF001 (the rule)
 
 
-def test_processes_that_could_not_be_read(capsys: pytest.CaptureFixture[str]) -> None:
-    """A limit that their tree does not exceed gets a note."""
-    ended = [run_record(0, {}, 1.0, None, peak) for peak in (peak_of(1), peak_of(4096, 1))]
-    for limit, status, messages in (8192, 0, 1), (8191, 123, 2):
-        assert judged("x", ended, {"tree_rss": limit}) == status
-        found = capsys.readouterr().err
-        assert found.count("\n") == messages
-        assert ("may be over the limit: some processes could not be read" in found) == (status == 0)
-
-
 # --- Limits ---
 
 
 @needs_sh
 def test_limit_of_the_tree() -> None:
     """A sum over the limit, each process below it; nothing is killed. A failure comes first."""
-    done = run("--limit-tree-rss", "100MiB", "--json", *PROGRAM, "8", "20")
-    assert done.returncode == 123
-    assert done.stderr.startswith(
-        f"rusage: {sys.executable}: tree memory of the program and its descendants "
+    check(
+        ["--limit-tree-rss", "100MiB", "--json", *PROGRAM, "8", "20"],
+        123,
+        f"rusage: {sys.executable}: tree memory of the program and its descendants ...",
+        {
+            "limits.tree_rss": {"limit": 100 * MIB, "exceeded": True},
+            "exit_status": 0,
+            "tree.killed": False,
+        },
     )
-    assert record()["limits"]["tree_rss"] == {"limit": 100 * MIB, "exceeded": True}
-    assert (record()["exit_status"], record()["tree"]["killed"]) == (0, False)
     assert "--kill" not in in_words()
-    assert run("--limit-tree-rss", "10GiB", *PROGRAM, "2", "20").returncode == 0
+    check(["--limit-tree-rss", "10GiB", *PROGRAM, "2", "20"])
     for kill in [], ["--interval", "10", "--kill"]:  # the first sample is not judged after the end
-        assert run("--limit-tree-rss", "1", *kill, "sh", "-c", "sleep 0.2; exit 7").returncode == 7
+        check(["--limit-tree-rss", "1", *kill, "sh", "-c", "sleep 0.2; exit 7"], 7, None)
 
 
 def living(pids: "Iterable[int]") -> list[int]:
@@ -563,17 +508,12 @@ kills_all = pytest.mark.skipif(
     ids=str,
 )
 def test_kill_ends_all_members(options: list[str], runs: int, line: str) -> None:
-    """The status is 123, whatever the program's.
-
-    The report says so, and of a series, for which runs.
-    """
+    """The status is 123, whatever the program's; the report says so, and for which runs."""
     limit = ["--limit-tree-rss", "100MiB", "--kill", "--export", "x.json", "--export", "x.md"]
     whose = "of the program or a child that it has waited for"
     began = time.monotonic()
-    done = run(*options, *limit, *PROGRAM, "8", "20", "stay")
+    done = check([*options, *limit, *PROGRAM, "8", "20", "stay"], 123, None, shown=line)
     assert time.monotonic() - began < 60
-    assert done.returncode == 123
-    assert line in in_words()
     # The sample has a larger one, for which the program could not wait.
     assert "of its largest process" not in in_words() + Path("x.md").read_text()
     # The peak may not be measured.
@@ -581,9 +521,8 @@ def test_kill_ends_all_members(options: list[str], runs: int, line: str) -> None
     for text in "is over the limit", "its processes got signals":
         assert done.stderr.count(text) == max(runs, 1)
     found = record("x.json")
-    made = found.get("runs", [found])
-    assert len(made) == max(runs, 1)
-    assert all((each["tree"]["killed"], each["signal"]) == (True, signal.SIGTERM) for each in made)
+    ends = [(each["tree"]["killed"], each["signal"]) for each in found.get("runs", [found])]
+    assert ends == [(True, signal.SIGTERM)] * max(runs, 1)
     assert living(map(int, done.stdout.split())) == []
 
 
@@ -604,37 +543,29 @@ def test_killed_run_that_succeeds() -> None:
     run("--export", "base.json", "--tree", *python, hold)
     assert record("base.json")["tree"]["rss"] > 30 * MIB
     words = ["--limit-tree-rss", "+10%", "--kill", "--against", "base.json", "--export", "x.json"]
-    done = run(*words, *python, OBEDIENT)
-    assert done.returncode == 123
+    kept = {"exit_status": 0, "limits.tree_rss.exceeded": True}
+    done = check([*words, *python, OBEDIENT], 123, None, kept)
     assert "no run has succeeded" not in done.stderr
-    found = record("x.json")
-    assert (found["exit_status"], found["limits"]["tree_rss"]["exceeded"]) == (0, True)
-    done = run("-n", "3", *words, *python, OBEDIENT)
-    assert done.returncode == 123
-    assert "the series has ended: run 1 (--kill); see --ignore-failure" in done.stderr
-    assert [each["counted"] for each in record("x.json")["runs"]] == [False]
+    end = "the series has ended: run 1 (--kill); see --ignore-failure"
+    lines = f"rusage: base.json: ...\nrusage: ...: its processes got signals\nrusage: ...: {end}"
+    check(["-n", "3", *words, *python, OBEDIENT], 123, lines, {"runs.*.counted": [False]})
 
 
 @kills_all
 def test_kill_in_the_warm_up() -> None:
-    """Its signals count too."""
     words = ["--warmup", "1", "-n", "1", "--ignore-failure", "--limit-tree-rss", "100MiB", "--kill"]
-    done = run(*words, *nth(1, "held = bytes([1]) * (150 << 20); time.sleep(60)"))
-    assert (done.returncode, "failures" in in_words()) == (123, False)
+    check([*words, *nth(1, "held = bytes([1]) * (150 << 20); time.sleep(60)")], 123, None)
+    assert "failures" not in in_words()
 
 
 @kills_all
 def test_kill_of_members_that_ignore_sigterm() -> None:
-    """SIGKILL follows after five seconds.
-
-    rusage waits for it and takes samples, although the program has ended.
-    """
+    """SIGKILL follows after five seconds; samples are taken until then."""
     began = time.monotonic()
     options = ["--limit-tree-rss", "100MiB", "--kill", "--json", "--samples", "samples.csv"]
-    done = run(*options, *PROGRAM, "8", "20", "stay", "stubborn")
+    words = [*options, *PROGRAM, "8", "20", "stay", "stubborn"]
+    done = check(words, 123, None, {"signal": signal.SIGTERM})
     assert 5 <= time.monotonic() - began < 60
-    assert done.returncode == 123
-    assert record()["signal"] == signal.SIGTERM
     assert len(done.stdout.split()) >= 4
     last = float(table("samples.csv")[-1]["elapsed (seconds)"])
     assert last > record()["elapsed"] + 2
@@ -650,11 +581,9 @@ def test_members_that_cannot_be_killed(permitted: object, monkeypatch: pytest.Mo
     monkeypatch.setattr(sampling, "KILL_PATIENCE", 0.1)
     monkeypatch.setattr(sampling, "may_signal", lambda _: permitted)
     monkeypatch.setattr(rusage.Tree, "send_signal", Mock(side_effect=PermissionError(1, "")))
-    done = run(
-        "--limit-tree-rss", "1", "--kill", "sh", "-c", "sleep 60 >&- 2>&- & echo $!; sleep 0.5"
-    )
+    script = "sleep 60 >&- 2>&- & echo $!; sleep 0.5"
+    done = check(["--limit-tree-rss", "1", "--kill", "sh", "-c", script], 123, None)
     os.kill(int(done.stdout), signal.SIGKILL)
-    assert done.returncode == 123
     why = "still running after the kill" if permitted else "no permission to kill"
     assert f"rusage: sh: {why}: process {done.stdout}" in done.stderr
     assert ("got signals" in done.stderr) == ("signals of --kill" in in_words()) == permitted
@@ -665,31 +594,8 @@ def test_members_that_cannot_be_killed(permitted: object, monkeypatch: pytest.Mo
 def test_kill_of_a_tree_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """The members that are known get the signal."""
     monkeypatch.setattr(rusage.Tree, "members", Mock(side_effect=OSError(errno.EMFILE, "")))
-    done = run("--limit-tree-rss", "1", "--kill", "--json", "sleep", "60")
-    assert (done.returncode, record()["signal"]) == (123, signal.SIGTERM)
-
-
-def test_kill_until_two_readings_find_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One may miss a process that another one starts meanwhile."""
-    monkeypatch.setattr(sampling, "may_signal", lambda _: True)
-    sampler = sampling.Sampling(Options({}), "x", None)
-    sampler._terminated_at = float("-inf")  # noqa: SLF001 (what it does)
-    found = [[], [rusage.Member(7, 1, 0.0)], [], [], []]  # the last one is for the complaints
-    tree = Mock(members=Mock(side_effect=found))
-    sampler._kill(tree)  # noqa: SLF001 (as above)
-    assert tree.send_signal.call_count == 4
-
-
-def test_kill_after_the_last_sample() -> None:
-    """SIGKILL does not wait for another sample."""
-    tree = Mock(members=list, **{"sample.return_value": Mock(rss=0, processes=0)})
-    sampler = sampling.Sampling(Options({}), "x", None)
-    now = time.monotonic()
-    taken: dict[str, Any] = {"_take.return_value": (Mock(rss=0, pss=None), b"")}
-    recording = Mock(tree=tree, pss_at_least=None, **taken)
-    vars(sampler).update(_recording=recording, _finishing=True, _terminated_at=now)
-    sampler._enforce_limit(tree.sample())  # noqa: SLF001 (the recording calls it)
-    tree.send_signal.assert_called_with(sampling.KILL)
+    words = ["--limit-tree-rss", "1", "--kill", "--json", "sleep", "60"]
+    check(words, 123, None, {"signal": signal.SIGTERM})
 
 
 @root
@@ -729,11 +635,10 @@ def test_no_thread_can_be_started(on_terminal: Start, monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         "_thread.start_new_thread", Mock(side_effect=RuntimeError("can't start new thread"))
     )
-    done = run(
-        "--json", "--limit-tree-rss", "1KiB", "--kill", sys.executable, "-S", "-c", "print('end')"
-    )
+    words = ["--json", "--limit-tree-rss", "1KiB", "--kill", sys.executable, "-S", "-c"]
+    message = "rusage: ...: the tree cannot be sampled: can't start new thread\nrusage: ..."
+    done = check([*words, "print('end')"], {123, 125}, message)
     assert done.stdout == "end\n"
-    assert "the tree cannot be sampled: can't start new thread" in done.stderr
     assert done.returncode == (123 if "ru_maxrss" in record()["usage"] else 125)
     _, terminal = on_terminal(*RUSAGE, "-n", "1", "echo", "out")
     shown = read_until(terminal, b"return code 0")
@@ -756,8 +661,7 @@ def test_pictures() -> None:
         "matplotlib.backends.backend_agg", reason="no matplotlib: pip install matplotlib"
     )
     for suffix, start in ("PNG", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF"):
-        done = run("--plot", f"tree.{suffix}", "sh", "-c", "sleep 0.2 # $x_{$\t\n")
-        assert (done.returncode, done.stderr) == (0, "")
+        check(["--plot", f"tree.{suffix}", "sh", "-c", "sleep 0.2 # $x_{$\t\n"])
         assert Path(f"tree.{suffix}").read_bytes().startswith(start)
 
 
@@ -774,31 +678,23 @@ def test_parts_of_the_picture() -> None:
 
 @forked.needs_fork
 def test_matplotlib_that_cannot_draw(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line, and the status of a report that is missing.
-
-    As with a backend that does not exist, or without LaTeX.
-    """
+    """As with a backend that does not exist, or without LaTeX."""
     monkeypatch.setattr(
         "rusage._cli.formats.picture", Mock(side_effect=ImportError("no freetype\x1b[31m"))
     )
     monkeypatch.setattr(importlib.util, "find_spec", Mock())
-    for words, status in (
-        (PROGRAM, 125),
-        ([sys.executable, "-c", "import time; time.sleep(1); exit(3)"], 3),
-    ):
-        done = run("--plot", "tree.png", *words, *(["1", "1"] if words is PROGRAM else []))
-        assert done.returncode == status
-        assert re.fullmatch(r"rusage: tree.png: matplotlib cannot draw this: .*\n", done.stderr)
-        assert "\x1b" not in done.stderr
+    message = r"rusage: tree.png: matplotlib cannot draw this: ImportError: no freetype\x1b[31m"
+    fails = [sys.executable, "-c", "import time; time.sleep(1); exit(3)"]
+    for words, status in ([*PROGRAM, "1", "1"], 125), (fails, 3):
+        check(["--plot", "tree.png", *words], status, message)
     Path("old.png").write_text("before")
-    assert run("--limit-tree-rss", "1", "--plot", "old.png", *PROGRAM, "1", "1").returncode == 123
+    check(["--limit-tree-rss", "1", "--plot", "old.png", *PROGRAM, "1", "1"], 123, None)
     assert not Path("tree.png").exists()  # a new file without a report goes
     assert Path("old.png").read_text() == "before"
 
 
 @forked.needs_fork
 def test_picture_needs_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sentence says so before anything runs."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     done = plain("--plot", "tree.png", "echo", "started")
     assert (done.returncode, done.stdout) == (2, "")
@@ -936,7 +832,6 @@ def test_recording_says_how_it_ends(on_terminal: Start) -> None:
 
 
 def test_samples_stay_without_standard_output() -> None:
-    """Only the report is lost."""
     with program("input()") as process:
         words = [*RUSAGE, "--pid", str(process.pid), "--samples", "samples.csv"]
         recording = subprocess.Popen(words, preexec_fn=lambda: os.close(1))  # noqa: PLW1509 (no other thread)

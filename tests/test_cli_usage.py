@@ -98,7 +98,6 @@ WRONG: list[tuple[str | list[str], str]] = [
 
 @pytest.mark.parametrize(("options", "text"), WRONG, ids=lambda text: str(text)[:40])
 def test_wrong_usage_is_status_2(options: str | list[str], text: str) -> None:
-    """Nothing is run; the message names what was given."""
     done = plain(*(options.split() if isinstance(options, str) else options))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"rusage: {text}\nTry 'rusage --help' for the options.\n"
@@ -161,7 +160,6 @@ def test_own_usage(python: Callable[..., str]) -> None:
 def test_options_that_the_system_lacks(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The message says why."""
     monkeypatch.setitem(BACKEND.absent, "pss", "it counts otherwise")
     with pytest.raises(SystemExit, match="2"):
         table.parse([*words, "true"])
