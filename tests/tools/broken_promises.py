@@ -138,7 +138,7 @@ def main() -> int:
         is_stale = False
         for number, patch in patches.items():
             failing = not_green & {*patch.tests}
-            why = f"without it: {', '.join(failing)}"
+            why = f"fails or is skipped without it: {', '.join(failing)}"
             if not failing:
                 why = attempt(patch, folder, is_stale=is_stale)
                 is_stale = is_compiled(patch)
