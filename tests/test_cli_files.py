@@ -331,7 +331,7 @@ def test_lock_of_the_caller() -> None:
     """Its run writes all the same, after a moment."""
     fcntl = pytest.importorskip("fcntl", reason="this system has no locks")
     with Path("x.csv").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_SH)  # the run's is exclusive
         began = time.monotonic()
         assert plain("--csv", "-ao", "x.csv", "true").returncode == 0
         assert time.monotonic() - began > 0.9

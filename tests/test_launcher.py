@@ -146,6 +146,7 @@ def test_many_passed_descriptors() -> None:
         done = rusage.run(["sh", "-c", script], pass_fds=passed)
         assert done.returncode == 0
         assert ("ru_maxrss" in done.measured) is isolated
+    check()  # it is still used
 
 
 @filters_x86_64
@@ -1044,7 +1045,7 @@ IN_ANOTHER_ROOT = f"""{IMPORTS}
 run, started = rusage.run, []
 sys.addaudithook(lambda event, given: event == "subprocess.Popen" and started.append(given[0]))
 os.chroot(sys.argv[1])
-print(run(["/program"]).returncode, *started)
+print(run(["/program"]).returncode, rusage._launcher.start._retry_at, *started)
 """
 FIRST_OF_NAMESPACE = f"""{IMPORTS}
 done = rusage.run(["sh", "-c", "exit 5"])
@@ -1090,7 +1091,7 @@ def test_launcher_of_another_root(python: Callable[..., str], tmp_path: Path) ->
         pytest.skip(reason="the launcher of this build or processor needs a C library")
     shutil.copy(REAL, tmp_path / "program")
     printed = python("-c", IN_ANOTHER_ROOT, str(tmp_path), before=mount)
-    assert printed == f"{REFUSED} /program\n"
+    assert printed == f"{REFUSED} 0.0 /program\n"  # none was missing
 
 
 # --- The child ---

@@ -80,9 +80,9 @@ def test_positional_preexec_fn(monkeypatch: pytest.MonkeyPatch) -> None:
     resource: Any = pytest.importorskip("resource")
     seen = {"_handle_exitstatus": lambda process, _: setattr(process, "returncode", 0)}
     monkeypatch.setattr(subprocess, "Popen", type("Other", (subprocess.Popen,), seen))
-    words: Any = ["sh", "-c", "pwd; ulimit -c"], -1, None, None, subprocess.PIPE, None
-    done = rusage.run(*words, lambda: os.chdir("/"), rlimits={resource.RLIMIT_CORE: (0, 0)})
-    assert done.stdout == b"/\n0\n"
+    words: Any = ["sh", "-c", "pwd; ulimit -n"], -1, None, None, subprocess.PIPE, None
+    done = rusage.run(*words, lambda: os.chdir("/"), rlimits={resource.RLIMIT_NOFILE: (30, 40)})
+    assert done.stdout == b"/\n30\n"
 
 
 BEFORE = """
