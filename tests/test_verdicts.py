@@ -1,6 +1,7 @@
 """What counts in a limit, by the functions that compare a record with it."""
 
 import time
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -37,8 +38,8 @@ def test_orphans_of_some_stored_runs(
 @pytest.mark.parametrize("left", [{}, {"_doubt": "perhaps others'"}], ids=str)
 def test_peak_that_only_samples_know(left: dict[str, str]) -> None:
     """Nothing was left, so that the message is about the program."""
-    run = RUN | {"usage": {}, "tree": {"member_peak": 900, "rss": 900, "_samples": []}}
-    run |= {"orphans": {"ru_maxrss": 0, "cputime": 0.0, "living": 0} | left}
+    run: dict[str, Any] = {"usage": {}, "tree": {"member_peak": 900, "rss": 900, "_samples": []}}
+    run["orphans"] = {"ru_maxrss": 0, "cputime": 0.0, "living": 0, **left}
     verdict = limits.judge("ru_maxrss", 1000, run)
     assert verdict["exceeded"] is None
     assert "processes that it" not in verdict["_complaint"]
