@@ -376,6 +376,7 @@ def test_status_after_a_failing_recording(method: str, monkeypatch: pytest.Monke
     assert check(["--tree", sys.executable, "-c", script], 3, message).stdout == "end\n"
 
 
+@needs_sh
 @forked.needs_fork
 def test_times_count_from_the_start_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also if the first sample is late."""
