@@ -144,7 +144,8 @@ def test_program_that_cannot_be_started() -> None:
 def test_streams_of_a_series() -> None:
     """Standard input is the null device in each run; what a run prints into a pipe goes through."""
     words = ["-n", "2", "--", "sh", "-c", "cat; echo out; echo err >&2"]
-    for keywords in {"input": "text"}, {"preexec_fn": lambda: os.close(0)}:
+    each: list[dict[str, Any]] = [{"input": "text"}, {"preexec_fn": lambda: os.close(0)}]
+    for keywords in each:
         assert check(words, 0, "err\nerr", **keywords).stdout == "out\nout\n"
 
 
