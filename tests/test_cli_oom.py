@@ -117,7 +117,7 @@ def test_kill_in_a_cgroup_with_a_limit(tmp_path: Path) -> None:
     try:
         for group in groups:
             group.mkdir()
-            (group / limits[Path(own).name]).write_text(f"{60 << 20}")
+            (group / limits[Path(own).name]).write_text(f"{150 << 20}")
     except OSError as error:
         for group in groups:
             if group.is_dir():
