@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 from claims import EVIDENCE, backend_of, literals, points
 from system_words import (
+    APART,
     FAULTS,
     KNOWN,
     MESSAGES,
     OTHERWISE,
     PEAKS,
+    PEAKS_OF_PROGRAMS,
     SYSTEMS,
     TESTED,
     TIERS,
@@ -218,12 +220,6 @@ def seen(backend: Backend) -> str:
     return f"Seen there: all measured fields{f', except {exceptions}' if exceptions else ''}."
 
 
-def tier(system: str) -> str:
-    """Return the tier of a system, and what belongs to another one."""
-    number, others = TESTED[system]
-    return f"{number} ({others})" if others else str(number)
-
-
 def reasons() -> list[str]:
     """Return why names are not provided, once for all systems."""
     found: dict[tuple[str, str], list[str]] = {}
@@ -308,9 +304,11 @@ def tiers() -> str:
     rows = []
     for number, meaning in TIERS.items():
         names = [
-            tier(name).replace(str(number), name, 1) for name in TESTED if TESTED[name][0] == number
+            f"{name} ({word})" if word else name
+            for name, (its_tier, word) in TESTED.items()
+            if its_tier == number
         ]
-        rows.append([str(number), meaning, ", ".join(names)])
+        rows.append([str(number), meaning, "; ".join([*names, *APART[number]])])
     return "\n".join(table(["tier", "meaning", "systems"], rows))
 
 
@@ -336,12 +334,43 @@ def processes() -> str:
     return merged(head, rows)
 
 
+def command() -> str:
+    """Return what the command can do on each system."""
+
+    def measured(fields: Collection[str]) -> list[str]:
+        found = [set(fields) & measured_of_a_child(each, hz=1) for each in KNOWN]
+        return ["yes" if len(each) == len(fields) else listed(each) or "-" for each in found]
+
+    def where(has: Callable[[Backend], bool]) -> list[str]:
+        return ["yes" if has(each) else "-" for each in KNOWN]
+
+    rows = {
+        "peak memory, `--limit-maxrss`": [PEAKS_OF_PROGRAMS[each.child_peak] for each in KNOWN],
+        "page faults": measured(FAULTS),
+        "context switches": measured(SWITCHES),
+        "block I/O": measured(BLOCKS),
+        "figures include children that were waited for": where(
+            lambda each: "wait4" not in each.absent
+        ),
+        "`--tree`, `--samples`, `--plot`, `--limit-tree-rss`, `--kill`, `--pid`": where(
+            lambda each: "Tree" not in each.absent
+        ),
+        "`--pid` has the peak": where(lambda each: "ru_maxrss" in each.process),
+        "`--pss`, `--limit-tree-pss`": where(lambda each: "pss" not in each.absent),
+        "[orphans](limits.md#orphans) count": where(lambda each: each.adopts_orphans),
+        "[signals](#signals) are forwarded": where(lambda each: each.name != "Windows"),
+    }
+    head = ["", *(each.name for each in KNOWN)]
+    return "\n".join(table(head, ([name, *cells] for name, cells in rows.items())))
+
+
 # --- The files ---
 
 DOCS = ROOT / "docs"
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     PAGE: {"systems": tables},
     README: {"systems": lambda: tiers().replace("](../", "](")},
+    DOCS / "command-reference.md": {"command": command},
     DOCS / "inherited-peaks.md": {"children": inherited},
     DOCS / "accuracy.md": {"clocks": clocks},
     DOCS / "monitoring.md": {"processes": processes},

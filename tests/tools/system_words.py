@@ -250,21 +250,28 @@ OTHERWISE = {
 
 TIERS = {
     1: "the suite passes before each change lands",
-    2: "the suite has passed on its kernel, on the day in the "
-    "[table of runs](../.github/CONTRIBUTING.md#where-the-suite-has-been-run)",
-    3: "only its C has run on its kernel",
+    2: "the suite has passed on its kernel "
+    "([table of runs](../.github/CONTRIBUTING.md#where-the-suite-has-been-run))",
+    3: "only parts have run on its kernel",
     4: "only compiled; what is said of it is from its source code or documentation",
 }
-# The tier of each system, and what belongs to another one.
+# The tier of each system, and a word on it.
 TESTED = {
-    "Linux": (1, "6.18, x86_64; musl, 5.10 to 6.12, 7.2: tier 2; other CPUs: in parts"),
+    "Linux": (1, "6.18, x86_64"),
     "macOS": (4, ""),
     "FreeBSD": (2, ""),
     "OpenBSD": (2, ""),
     "NetBSD": (2, "a development kernel of 2019"),
     "DragonFly BSD": (3, ""),
     "illumos": (4, ""),
-    "Windows": (4, "under Wine: tier 1"),
+    "Windows": (4, ""),
+}
+# What belongs to another tier than its system.
+APART = {
+    1: ["Windows under Wine"],
+    2: ["Linux 5.10, 6.1, 6.12 and 7.2", "Linux with musl"],
+    3: ["Linux on aarch64, i386, ppc64el and s390x"],
+    4: ["Linux on arm and riscv64"],
 }
 
 
@@ -274,6 +281,16 @@ ABOVE_TOUCHED = (
     "environment variable; the integrals are not measured"
 )
 
+# The same for the command, in a few words.
+PEAKS_OF_PROGRAMS = {
+    _base.PEAK_OWN: "yes",
+    _base.PEAK_AT_LEAST_PARENTS: "above `rusage`'s own",
+    _base.PEAK_AT_LEAST_PARENTS_INEXACT: "yes",
+    _base.PEAK_SAMPLED: "sampled",
+    _base.PEAK_TOUCHED: f"from {_base.TOUCHED // 2**20} MiB on",
+    _base.PEAK_TOUCHED_SAMPLED: f"from {_base.TOUCHED // 2**20} MiB on, sampled",
+    _base.PEAK_NONE: "-",
+}
 # When the own peak of a child is known, by the rule of ``Backend.child_peak``.
 PEAKS = {
     _base.PEAK_OWN: "always; it is the child's own",
