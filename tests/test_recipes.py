@@ -280,32 +280,44 @@ def test_notebook() -> None:
 FILES_OF_GROUPS = {
     ".": {
         "memory.current": "3145728",
-        "memory.max": "max",
         "memory.stat": "anon 1048576\nfile 2097152\npgfault 7",
     },
     "memory": {
-        "memory.limit_in_bytes": str(2**63 - 4096),
         "memory.usage_in_bytes": "3145728",
-        "memory.stat": "rss 1048576\ncache 2097152\npgfault 7",
+        "memory.stat": "total_rss 1048576\ntotal_cache 2097152\npgfault 7",
     },
 }
+LIMITS_OF_GROUPS = {".": ("memory.max", "max"), "memory": ("memory.limit_in_bytes", 2**63 - 4096)}
+SERVICE = "system.slice/x.service"
 
 
 @pytest.mark.skipif(not hasattr(rusage, "pss"), reason="the system has no pss")
-@pytest.mark.parametrize("own", [".", "system.slice/x.service"])
+@pytest.mark.parametrize(
+    ("own", "shown", "sizes"),
+    [
+        (".", ".", [4, 3, 1, 2]),
+        (SERVICE, SERVICE, [4, 3, 1, 2]),
+        (SERVICE, "system.slice", [4, 3, 1, 2]),
+        (SERVICE, SERVICE, [3, 1, 2]),
+    ],
+    ids=["container", "service", "above", "unlimited"],
+)
 @pytest.mark.parametrize("version", FILES_OF_GROUPS)
-def test_container(version: str, own: str, tmp_path: Path) -> None:
-    """The files of a control group, of either version, beside the figures of the processes.
+def test_container(version: str, own: str, shown: str, sizes: list[int], tmp_path: Path) -> None:
+    """The files of the tightest control group, of either version, beside the processes' figures.
 
     A service sees the groups above its own; a container may see its own one at the top.
     """
-    folder = tmp_path / version / own
-    folder.mkdir(exist_ok=True, parents=True)
-    for name, text in FILES_OF_GROUPS[version].items():
-        (tmp_path / version / name).write_text("memory.stat 1")
-        (folder / name).write_text(text)
+    limit, unlimited = LIMITS_OF_GROUPS[version]
+    group = tmp_path / version / shown
+    for folder in [tmp_path / version / each for each in (".", Path(own).parent, own)]:
+        folder.mkdir(exist_ok=True)
+        for name, text in FILES_OF_GROUPS[version].items():
+            (folder / name).write_text(text if folder == group else "7340032")
+        mebibytes = 4 if folder == group else 8
+        (folder / limit).write_text(str(mebibytes << 20 if 4 in sizes else unlimited))
     names = "9:cpu,cpuacct:/\n4:memory:" if version == "memory" else "0::"
-    (tmp_path / "cgroup").write_text(f"{names}/system.slice/x.service\n")
+    (tmp_path / "cgroup").write_text(f"{names}/{SERVICE}\n")
     program = files()["container.py"]
     for name, path in {
         "/sys/fs/cgroup": tmp_path,
@@ -316,11 +328,12 @@ def test_container(version: str, own: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True
     )
-    rss, pss, *sizes = [
+    assert done.stdout.splitlines()[0] == str(group)
+    rss, pss, *found = [
         int(size) for size in re.findall(r"^.* +(\d+) MiB$", done.stdout, re.MULTILINE)
     ]
     assert rss >= pss > 0
-    assert sizes == [3, 1, 2]
+    assert found == sizes
 
 
 @resets
