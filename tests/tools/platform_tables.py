@@ -337,18 +337,11 @@ def processes() -> str:
 def command() -> str:
     """Return what the command can do on each system."""
 
-    def measured(fields: Collection[str]) -> list[str]:
-        found = [set(fields) & measured_of_a_child(each, hz=1) for each in KNOWN]
-        return ["yes" if len(each) == len(fields) else listed(each) or "-" for each in found]
-
     def where(has: Callable[[Backend], bool]) -> list[str]:
         return ["yes" if has(each) else "-" for each in KNOWN]
 
     rows = {
         "peak memory, `--limit-maxrss`": [PEAKS_OF_PROGRAMS[each.child_peak] for each in KNOWN],
-        "page faults": measured(FAULTS),
-        "context switches": measured(SWITCHES),
-        "block I/O": measured(BLOCKS),
         "figures include children that were waited for": where(
             lambda each: "wait4" not in each.absent
         ),
