@@ -74,6 +74,9 @@ def check_counters(wait: Callable[[], tuple[rusage.RUsage, frozenset[str]]]) -> 
     usage, measured = wait()
     grown = rusage.getrusage(rusage.RUSAGE_CHILDREN) - before
     counted = [name for name in rusage.RUsage._fields[6:] if name in measured]
+    if BACKEND.name == "Linux" and usage.ru_nvcsw == grown.ru_nvcsw + 1:
+        # Between wait_task_zombie()'s sum and its copy for the caller came the last switch.
+        counted.remove("ru_nvcsw")
     assert {name: getattr(usage, name) for name in counted} == {
         name: getattr(grown, name) for name in counted
     }
