@@ -125,11 +125,13 @@ class RUsage(_RUsage):
     >>> rusage.getrusage(rusage.RUSAGE_SELF).ru_utime
     0.021348
 
-    The fields have the names and the order of CPython's ``resource.struct_rusage``. A field that
-    the system does not measure is 0: ``rusage.measured(who)`` names the measured fields, and
-    ``rusage.fields`` describes each field on this system, with its unit.
+    A named tuple, whose fields have the names and the order of CPython's
+    ``resource.struct_rusage``; it is no instance of that class. A field that the system does not
+    measure is 0: ``rusage.measured(who)`` names the measured fields, and ``rusage.fields``
+    describes each field on this system, with its unit.
 
-    The constructor takes all sixteen values. For a test or a mock that needs a few of them:
+    It can be copied and pickled, and ``usage._asdict()`` is a dict. The constructor takes all
+    sixteen values. For a test or a mock that needs a few of them:
     ``RUsage.zero._replace(ru_utime=1.0)``.
 
     ``later - earlier`` is the usage between the two: counters and times are subtracted,

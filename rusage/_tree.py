@@ -124,11 +124,14 @@ class Tree(Opened):
     ...     print(tree.rss())
     12390400
 
-    Without ``pid``, this process. A descendant becomes a member when a reading finds it, and stays
-    one until it has ended, even if its parent ends before. A descendant whose parent ended between
-    two readings is never seen: what a shell starts by ``( program & )`` is usually lost. Members
-    are known by process IDs, start times and parents and, on Linux 6.9 and later, by the inodes of
-    their pidfds until no other process can have their start times. Zombies are not counted.
+    Without ``pid``, the root is this process. Each reading looks for new descendants. One that it
+    finds is a member until it ends, even if its parent ends before. One whose parent ends before a
+    reading has found it is never a member: what a shell starts by ``( program & )`` is usually
+    missed. Zombies are not counted.
+
+    Members are known by process IDs, start times and parents, so that a later process with the same
+    ID is no member. On Linux 6.9 and later, the inode of its pidfd tells a process from another one
+    with the same start time.
 
     The resident set size of each member includes the pages that it shares with others: eight forked
     children of a process with 100 MiB have up to 900 MiB together, whose ``pss()`` is 100 MiB.

@@ -121,10 +121,10 @@ class Popen(SystemPopen[AnyStr]):
     0.000712
 
     ``rusage`` is None until the child's exit has been seen (by ``wait``, ``poll``, ``communicate``
-    or at the end of a ``with`` block), then an ``RUsage``: the usage of the child, including its
-    own children that it has waited for. ``measured`` names the fields that were measured for this
-    child; the others are 0. ``elapsed`` is None until the exit has been seen, then the elapsed
-    seconds since the start.
+    or at the end of a ``with`` block), then an ``RUsage``: the usage of the child and of its own
+    children that it has waited for; on Windows, of the child alone. ``measured`` names the fields
+    that were measured for this child; the others are 0. ``elapsed`` is None until the exit has been
+    seen, then the elapsed seconds since the start.
 
     ``ru_maxrss`` is the peak of the child or of its largest descendant that was waited for (on
     Windows: of the child), never a sum, for which there is ``record``. It is measured only if it is
@@ -184,7 +184,10 @@ class _Measured:
     """What a result of ``run`` and its exceptions have."""
 
     rusage: RUsage = RUsage.zero
-    """The usage of the process, including its own children that it has waited for."""
+    """The usage of the process and of its own children that it has waited for.
+
+    On Windows, of the process alone.
+    """
     measured: frozenset[str] = frozenset()
     """The fields of ``rusage`` measured for this process; the others are 0 (see ``Popen``)."""
     elapsed: float = 0
@@ -260,7 +263,8 @@ def run(
     It takes the same arguments and raises the same exceptions as ``subprocess.run``. The result,
     ``TimeoutExpired`` and ``CalledProcessError`` also have ``rusage``, ``measured`` and ``elapsed``
     (seconds), which ``Popen`` describes, as it does ``rlimits``, such as
-    ``{resource.RLIMIT_CPU: (1, 2)}``.
+    ``{resource.RLIMIT_CPU: (1, 2)}``. On Windows the usage is of the program alone, without its own
+    children.
     """
     name_encoding(popenargs, kwargs)
     process = start(*popenargs, input=input, capture_output=capture_output, **kwargs)

@@ -152,15 +152,25 @@ CONTENTS: list[str | Entry] = [
     Entry("from_native", "_getrusage.py"),
 ]
 
+BSDS = "FreeBSD, OpenBSD, NetBSD, DragonFly BSD"
+
 HEAD = """\
 # API
 
 Functions that CPython's [`resource`](https://docs.python.org/3/library/resource.html) and
 [`subprocess`](https://docs.python.org/3/library/subprocess.html) modules provide too have the same
-names. A name that a system cannot provide does not exist there, and the `AttributeError` says why;
-[Platforms](platforms.md) lists them. `rusage.__version__` is the version of the package.
-It has type hints (`py.typed`). Functions, `run` and `Popen` may be called by several threads at
-once, also without the GIL; each object says what threads may do with it.
+names. A name that a system cannot provide does not exist there, and the `AttributeError` says why:
+see "Availability", and [Platforms](platforms.md). `rusage.__version__` is the version of the
+package.
+
+- **Threads and signals.** Functions, `run` and `Popen` may be called by several threads at once,
+  also without the GIL, and by a signal handler that interrupts the same call. If a handler uses
+  `run` or `Popen`, import them before it can run: `from rusage import run`. Each call of C releases
+  the GIL, and each object says what threads may do with it.
+- **Types.** The package has type hints (`py.typed`). For names that only some systems have, mypy
+  and pyright accept tests of `sys.platform`: `!= "win32"` for `RUSAGE_CHILDREN`, `RUSAGE_BOTH`,
+  `wait3`, `wait4` and `from_native`, and `== "linux"` for `pss`. To both, the other names exist on
+  every system: test those by `hasattr(rusage, "peak")`.
 
 The examples need `import rusage`, and the other modules that they name. This page is written from
 the docstrings, by `python tests/tools/api_page.py`.
@@ -284,13 +294,13 @@ def of_class(name: str, node: ast.ClassDef, tree: ast.Module, parameters: str) -
 
 
 def availability(entry: Entry) -> str:
-    """Return on which systems a name exists, or nothing if on all."""
-    present = [each.name for each in SYSTEMS if entry.name not in each.absent]
-    if len(present) == len(SYSTEMS):
+    """Return on which systems a name exists, as Python's reference does, or nothing if on all."""
+    lacking = {each.name for each in SYSTEMS if entry.name in each.absent}
+    if not lacking:
         return ""
-    lacking = [each.name for each in SYSTEMS if entry.name in each.absent]
-    known = f"not {', '.join(lacking)}" if len(lacking) < len(present) else ", ".join(present)
-    return f"\n\nAvailability: {known}.".replace("another Unix", "other Unix systems")
+    present = ", ".join(each.name for each in SYSTEMS if each.name not in lacking)
+    known = "Unix" if lacking == {"Windows"} else present.replace(BSDS, "the BSDs")
+    return f"\n\nAvailability: {known}."
 
 
 def described(entry: Entry) -> str:
