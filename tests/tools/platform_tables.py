@@ -220,24 +220,6 @@ def seen(backend: Backend) -> str:
     return f"Seen there: all measured fields{f', except {exceptions}' if exceptions else ''}."
 
 
-def reasons() -> list[str]:
-    """Return why names are not provided, once for all systems."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for backend in SYSTEMS:
-        names: dict[str, list[str]] = {}
-        for name in [*NAMES, *MEMORY]:
-            if name in backend.absent and name != "pss":  # said below the list
-                names.setdefault(backend.absent[name], []).append(called(name))
-        for reason, each in names.items():
-            found.setdefault((", ".join(each), reason), []).append(backend.name)
-    return [f"- {each} ({', '.join(on)}): {reason}" for (each, reason), on in found.items()]
-
-
-def called(name: str) -> str:
-    """Return a name as the pages write it."""
-    return f"`{name}()`" if name in MEMORY else f"`{name}`"
-
-
 def children() -> list[str]:
     """Return what ``run`` and ``Popen`` measure, once for all systems."""
     found: dict[str, list[str]] = {}
@@ -261,15 +243,13 @@ def tables() -> str:
     lines += [
         *measured_fields(),
         "",
-        "The other names, the first three without `RUSAGE_`:",
+        "Which other names exist; `CHILDREN` is `RUSAGE_CHILDREN`, and so on:",
         "",
         *provided_names(),
         "",
     ]
     lines += ["`partly`: with fewer fields than `RUSAGE_SELF`; see the section of the system."]
-    lines += ["`-`: not provided, for the reason that the `AttributeError` says:", ""]
-    lines += [*reasons(), ""]
-    lines += ["Only Linux reports how many processes share a page, which `pss()` needs.", ""]
+    lines += ["`-`: not provided; the `AttributeError` says why.", ""]
     lines += ["`run` and `Popen` measure the peak of a child:", "", *children(), ""]
     lines += ["## Tiers", "", tiers(), ""]
     for backend in SYSTEMS:
