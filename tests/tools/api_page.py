@@ -91,7 +91,8 @@ CONTENTS: list[str | Entry] = [
     Entry(
         "RUSAGE_THREAD",
         "int",
-        """The calling thread. On some systems only the two times are measured.
+        """The calling thread. On some systems only the two times are measured; on Linux they
+        advance every few milliseconds only, at ticks of the kernel.
 
         >>> rusage.cputime(rusage.RUSAGE_THREAD)
         0.028713""",
