@@ -128,7 +128,8 @@ class RUsage(_RUsage):
     A named tuple, whose fields have the names and the order of CPython's
     ``resource.struct_rusage``; it is no instance of that class. A field that the system does not
     measure is 0: ``rusage.measured(who)`` names the measured fields, and ``rusage.fields``
-    describes each field on this system, with its unit.
+    describes each field on this system, with its unit; ``docs/accuracy.md`` says what the counts
+    mean.
 
     It can be copied and pickled, and ``usage._asdict()`` is a dict. The constructor takes all
     sixteen values. For a test or a mock that needs a few of them:
