@@ -136,7 +136,9 @@ class RUsage(_RUsage):
     ``RUsage.zero._replace(ru_utime=1.0)``.
 
     ``later - earlier`` is the usage between the two: counters and times are subtracted,
-    ``ru_maxrss`` is the later peak (a peak is not a counter).
+    ``ru_maxrss`` is the later peak (a peak is not a counter). A number of it is negative if the
+    later one is smaller: in a child forked in between, whose counters begin at 0, or after a
+    counter of the kernel has wrapped.
 
     ``usage + usage`` is the usage of two processes together, and ``sum(usages, RUsage.zero)`` is
     the usage of several: counters and times are added, ``ru_maxrss`` is the larger peak. ``+`` with

@@ -170,8 +170,9 @@ package.
   the GIL, and each object says what threads may do with it.
 - **Types.** The package has type hints (`py.typed`). For names that only some systems have, mypy
   and pyright accept tests of `sys.platform`: `!= "win32"` for `RUSAGE_CHILDREN`, `RUSAGE_BOTH`,
-  `wait3`, `wait4` and `from_native`, and `== "linux"` for `pss`. To both, the other names exist on
-  every system: test those by `hasattr(rusage, "peak")`.
+  `wait3`, `wait4` and `from_native`, and `== "linux"` for `pss`. Both believe that all other names,
+  such as `peak` and `RUSAGE_THREAD`, exist on every system: test these by
+  `hasattr(rusage, "peak")`.
 
 The examples need `import rusage`, and the other modules that they name. This page is written from
 the docstrings, by `python tests/tools/api_page.py`.

@@ -296,8 +296,9 @@ PEAKS = {
     _base.PEAK_OWN: "always; it is the child's own",
     _base.PEAK_AT_LEAST_PARENTS: "if it exceeds the largest peak of this process",
     _base.PEAK_AT_LEAST_PARENTS_INEXACT: (
-        "if the child was started through the launcher; otherwise "
-        "only if it exceeds the largest peak of this process by more than the error of both"
+        "if the child was started through the launcher; otherwise only from Linux 6.2 on, without "
+        "`preexec_fn` and `rlimits`, and if it exceeds the largest peak of this process by more "
+        "than twice the error"
     ),
     _base.PEAK_SAMPLED: (
         "if it exceeds the value at the time when the child executed its program; "
