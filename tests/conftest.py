@@ -39,7 +39,6 @@ needs_sh = pytest.mark.skipif(shutil.which("sh") is None, reason="this system ha
 
 
 def under_wine() -> bool:
-    """Tell whether this Windows is Wine."""
     if sys.platform != "win32":
         return False
     return hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
@@ -87,7 +86,6 @@ def keep_bytecode() -> None:
 
 
 def modules(package: Path) -> dict[Path, bytes]:
-    """Return the Python files of a package."""
     return {file.relative_to(package): file.read_bytes() for file in package.rglob("*.py")}
 
 
@@ -109,7 +107,6 @@ def check_build() -> None:
 
 
 def pytest_configure() -> None:
-    """Say what to do in a source tree without a build, or with an old one."""
     keep_bytecode()
     search_own_folders()
     try:
@@ -180,10 +177,7 @@ def options_of_this_pytest() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def terminal_signals() -> None:
-    """Give the terminal's signals their defaults, which children inherit.
-
-    A background job or nohup ignores them.
-    """
+    """Give the terminal's signals their defaults: a background job or nohup ignores them."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in {"SIGHUP", "SIGQUIT"} & set(dir(signal)):
@@ -200,10 +194,7 @@ def collected_once() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Run elsewhere: an interpreter's first path is the current directory.
-
-    The source tree has no extension.
-    """
+    """Leave the source tree, which has no extension and would be an interpreter's first path."""
     before = Path.cwd()
     os.chdir(tmp_path_factory.mktemp("elsewhere"))
     yield
@@ -231,10 +222,7 @@ def python() -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def program(python: Callable[..., str]) -> Callable[..., str]:
-    """Return a function that runs a file of tests/programs in a new interpreter.
-
-    It returns what the program prints.
-    """
+    """Return a function that does so with a file of tests/programs."""
 
     def run(name: str, *arguments: str, before: Sequence[str] = ()) -> str:
         # With PYTHONSAFEPATH in the environment a program's folder is not in its path.
@@ -256,7 +244,6 @@ def open_files() -> list[int]:
 
 
 def no_child_is_left() -> None:
-    """Fail if this process has a child."""
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
@@ -286,14 +273,13 @@ def without_proc() -> list[str]:
 
 
 def change_signals() -> None:
-    """Block and ignore signals that a program inherits, to be called between fork and exec."""
+    """Change what a program inherits, between fork and exec."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2, signal.SIGWINCH])
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGURG, signal.SIG_IGN)
 
 
 def spin(seconds: float) -> None:
-    """Use CPU time of this thread."""
     now = getattr(time, "thread_time", time.process_time)  # NetBSD lacks the first one
     end = now() + seconds
     while now() < end:
@@ -305,10 +291,7 @@ NOBODY = 65534
 
 
 def in_child(function: Callable[[], object]) -> None:
-    """Call a function in a forked child; fail if it fails or takes five minutes.
-
-    It may skip the test.
-    """
+    """Call a function in a forked child, which may fail or skip the test, or take five minutes."""
     read, write = os.pipe()
     pid = os.fork()
     if not pid:
@@ -346,7 +329,6 @@ def alone(test: Callable[..., None]) -> Callable[..., None]:
 
 
 def become_nobody() -> None:
-    """Give up root for good."""
     os.setgroups([])
     os.setgid(NOBODY)
     os.setuid(NOBODY)
@@ -368,10 +350,7 @@ def no_files() -> Iterator[None]:
 
 @pytest.fixture
 def on_terminal() -> Iterator[Start]:
-    """Return a function that runs a command on a pseudo-terminal of its own.
-
-    It returns the leader and our end.
-    """
+    """Return a function that starts a command on a new terminal: it returns leader and our end."""
     pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
     import forked
 

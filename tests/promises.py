@@ -32,7 +32,6 @@ class Promise(NamedTuple):
 
 
 def parsed(text: str) -> list[Promise]:
-    """Return the promises in a text."""
     found, place = [], ""
     for paragraph in re.sub("(?m)^#.*\n", "", text).strip("\n").split("\n\n"):
         promise = Promise([], [])

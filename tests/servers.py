@@ -28,10 +28,7 @@ ROOT = Path(__file__).parent.parent
 
 @contextlib.contextmanager
 def reserved_port() -> Iterator[int]:
-    """Yield the number of a port on which a server can listen.
-
-    On Linux no program gets it that asks for any port.
-    """
+    """Yield the number of a port that, on Linux, no program gets that asks for any port."""
     with socket.socket() as reserved:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -95,7 +92,6 @@ needs_gunicorn = pytest.mark.skipif(
 
 
 def config(page: str, pattern: str, old: str, new: str) -> str:
-    """Return the gunicorn.conf.py of a page in docs/, with another number."""
     (text,) = re.findall(pattern, (ROOT / "docs" / page).read_text(encoding="utf-8"), re.DOTALL)
     assert text.count(old) == 1
     return str(text).replace(old, new)
@@ -103,10 +99,7 @@ def config(page: str, pattern: str, old: str, new: str) -> str:
 
 @contextlib.contextmanager
 def gunicorn(folder: Path, text: str, workers: int) -> Iterator[Callable[[int], dict[int, int]]]:
-    """Run the application; yield a function that returns the page faults of its workers.
-
-    It takes the number of workers, and returns the faults by process ID.
-    """
+    """Run the application; yield a function: from a number of workers to their page faults."""
     pytest.importorskip("gunicorn", reason="no gunicorn: pip install --group monitoring")
     pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
     (folder / "gunicorn.conf.py").write_text(text)
@@ -126,7 +119,6 @@ def gunicorn(folder: Path, text: str, workers: int) -> Iterator[Callable[[int], 
 
 
 def example(port: int) -> str:
-    """Return the gunicorn.conf.py of docs/monitoring.md, with another port."""
     pattern = r"```python\n((?:(?!```).)*def when_ready.*?)```"
     return config("monitoring.md", pattern, "8001", str(port))
 

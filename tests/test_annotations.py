@@ -21,7 +21,6 @@ if (
 
 
 def public(module: Any) -> Iterator[tuple[str, Any]]:
-    """Yield each public function, class and method of a module that rusage itself defines."""
     for name in module.__all__:
         found = getattr(module, name)
         if not getattr(found, "__module__", "").startswith("rusage"):
@@ -43,11 +42,7 @@ NAMES = [
 
 @pytest.mark.parametrize("found", NAMES)
 def test_hints_signature_and_source(found: Any) -> None:
-    """``typing.get_type_hints`` finds every name, ``inspect`` the parameters and the source.
-
-    The hints are of these parameters. A class names the package as its module, where its source is
-    not.
-    """
+    """A class names the package as its module, where its source is not."""
     hints, parameters = get_type_hints(found), inspect.signature(found).parameters
     if inspect.isfunction(found):
         assert {"return"} <= hints.keys() <= {"return", *parameters}

@@ -35,7 +35,6 @@ a_decade_of_filetime = st.integers(0, 10 * 366 * 86_400 * 10**7)
 @example(user=2**31 * 10**6 - 1, system=1)
 @example(user=2_877, system=79_811)  # the plain quotients are not the nearest doubles on an x87
 def test_microseconds_become_the_nearest_double(user: int, system: int) -> None:
-    """The double that the digits read as, for both times."""
     call = new_call(BACKEND, RUSAGE_SELF, TIMES)
     expected = float(f"{user}e-6"), float(f"{system}e-6")
     assert converted(call, utime=user, stime=system)[:2] == expected
@@ -44,14 +43,12 @@ def test_microseconds_become_the_nearest_double(user: int, system: int) -> None:
 @given(a_decade_of_filetime | st.integers(0, 10**8))
 @example(14_385)  # as above
 def test_filetimes_become_the_nearest_double(units: int) -> None:
-    """Windows counts units of 100 ns."""
     call = new_call(BACKEND, RUSAGE_SELF, TIMES)
     assert converted(call, rate=10**7, stime=units).ru_stime == float(f"{units}e-7")
 
 
 @given(own=microseconds_of_32_bits, children=microseconds_of_32_bits)
 def test_sum_of_both_is_rounded_once(own: int, children: int) -> None:
-    """Microseconds are added before they become a double."""
     usage = convert_both(
         BACKEND, {"utime": own, "stime": children}, {"utime": children, "stime": 7}
     )
@@ -68,7 +65,6 @@ counts = st.integers(0, INT64_MAX)
 @example(ticks=2**54 + 1, hz=1)  # the product wraps to a small number
 @example(ticks=INT64_MAX, hz=1024)
 def test_integrals_do_not_overflow(ticks: int, hz: int) -> None:
-    """An integral is ticks * 1024 / hz rounded down, or the largest number; no product wraps."""
     expected = min(ticks * 1024 // hz, INT64_MAX)
     assert convert(freebsd.BACKEND, hz=hz, idrss=ticks).ru_idrss == expected
 
@@ -77,7 +73,6 @@ def test_integrals_do_not_overflow(ticks: int, hz: int) -> None:
 @example(own=INT64_MAX, children=INT64_MAX)
 @example(own=INT64_MAX, children=1)
 def test_both_does_not_overflow(own: int, children: int) -> None:
-    """A sum of two counters is exact or the largest number there is, as is the peak in bytes."""
     usage = convert_both(
         freebsd.BACKEND, {"minflt": own, "maxrss": own}, {"minflt": children, "maxrss": children}
     )

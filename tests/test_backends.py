@@ -32,7 +32,6 @@ BECOMES = [
     ("system", "who", "expected"), BECOMES, ids=[f"{system}-{who}" for system, who, _ in BECOMES]
 )
 def test_place_and_unit_of_each_field(system: str, who: str, expected: tuple[int, ...]) -> None:
-    """Each number becomes the field of its name, in the uniform unit; unmeasured fields are 0."""
     assert convert(SYSTEMS[system].backend, f"RUSAGE_{who}", **KERNEL) == TIMES + expected
 
 
@@ -44,7 +43,6 @@ def test_waited_child_on_illumos() -> None:
 
 
 def test_integrals_with_an_unknown_clock() -> None:
-    """Ticks of a clock of unknown rate cannot become byte-seconds, and are not measured."""
     assert convert(freebsd.BACKEND, hz=0, ixrss=1000, idrss=1000, isrss=1000)[3:6] == (0, 0, 0)
     integrals = {"ru_ixrss", "ru_idrss", "ru_isrss"}
     for who in (-2, -1, 0, 1):
@@ -60,7 +58,6 @@ OTHER = {name: 2 * value + 1 for name, value in KERNEL.items()}
 
 
 def test_sum_for_both() -> None:
-    """RUSAGE_BOTH adds all fields but the peak, of which it is the larger one."""
     expected = (
         36.750004, 22.50001, 2067456, 484053, 725943, 967784, 3058, 3064,
         0, 3100, 3118, 3148, 3154, 3184, 3190, 3208,
@@ -70,7 +67,6 @@ def test_sum_for_both() -> None:
 
 
 def test_fields_measured_for_both() -> None:
-    """A field that is not measured for one of the two is not measured for their sum."""
     fields = freebsd.MEASURED
     no_peak_of_children = {"RUSAGE_SELF": fields, "RUSAGE_CHILDREN": fields - {"ru_maxrss"}}
     for backend, unmeasured in [
@@ -93,10 +89,6 @@ def test_fact_with_a_wrong_name() -> None:
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_facts_of_each_system(system: str) -> None:
-    """The row in expected.py is the oracle of what is measured, and in which units.
-
-    Each absent name has a reason.
-    """
     row, backend = SYSTEMS[system], SYSTEMS[system].backend
     expected = {
         f"RUSAGE_{who}": {f"ru_{name}" for name in names.split()}

@@ -28,7 +28,7 @@ def build_script() -> ModuleType:
 
 
 def sources(build: ModuleType, backend: str) -> list[Path]:
-    """Return the files of a platform's extension, each one after the files that it includes."""
+    """Return the files of a platform's extension."""
     found: dict[Path, None] = {}
 
     def add(path: Path) -> None:
@@ -43,13 +43,11 @@ def sources(build: ModuleType, backend: str) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def build() -> ModuleType:
-    """Return the build script as a module."""
     return build_script()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_c_has_what_the_backend_needs(build: ModuleType, backend: str) -> None:
-    """C and backend agree on what the system has."""
     declared = build.declarations(backend)
     facts = importlib.import_module(f"rusage._backends.{backend}").BACKEND
     names = {path.name for path in sources(build, backend)}
@@ -69,14 +67,12 @@ def test_types_of_the_compiled_module() -> None:
 
 
 def copy_source(folder: Path) -> None:
-    """Copy the source tree into a folder, without what was built in it."""
     built = [".git", ".tox", ".venv", ".*_cache", "build", "*.egg-info", "_build", "*.so"]
     built += ["launcher", "__pycache__"]
     shutil.copytree(ROOT, folder / "source", ignore=shutil.ignore_patterns(*built))
 
 
 def call_build_script(function: str, folder: Path) -> None:
-    """Call a function of the build script for a copy of the source tree, with its output folder."""
     pytest.importorskip("setuptools", reason="no setuptools: pip install --group tests")
     code = f"import sys; sys.path.insert(0, ''); import rusage_build; rusage_build.{function}"
     subprocess.run(
@@ -89,7 +85,6 @@ def call_build_script(function: str, folder: Path) -> None:
 
 @pytest.mark.thorough
 def test_build_in_the_source_tree(build: ModuleType, tmp_path: Path) -> None:
-    """An editable installation has programs in place, and nothing that an sdist would take."""
     copy_source(tmp_path)
     before = set(tmp_path.rglob("*"))
     try:
@@ -126,7 +121,6 @@ def test_tests_refuse_an_old_build(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.thorough
 def test_sdist_is_complete(tmp_path: Path) -> None:
-    """All that builds, tests, documents and checks the package."""
     copy_source(tmp_path)
     call_build_script("build_sdist", tmp_path)
     (archive,) = tmp_path.glob("*.tar.gz")
@@ -165,10 +159,7 @@ def test_sdist_is_complete(tmp_path: Path) -> None:
 def test_stable_abi_of_each_build(
     interpreter: str, tag: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No wheel or extension claims an ABI that the interpreter lacks.
-
-    t is free-threaded, d is a debug build.
-    """
+    """Free-threaded builds have a t, debug builds a d."""
     pytest.importorskip("setuptools", reason="no setuptools: pip install --group tests")
     from setuptools.command import bdist_wheel, build_ext  # noqa: F401 (they read the version too, so not later)
 

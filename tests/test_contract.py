@@ -27,7 +27,6 @@ class Int(int):
 
 
 def outcome(call: Callable[..., Any], *args: object, **kwargs: object) -> tuple[str, str]:
-    """Return the type of what a call returns or raises, and a message that the contract states."""
     try:
         result = call(*args, **kwargs)
     except Exception as error:
@@ -50,10 +49,7 @@ TABLE = [(who, expected) for expected, values in KINDS.items() for who in values
 
 @pytest.mark.parametrize(("who", "expected"), TABLE, ids=lambda value: repr(value)[:30])
 def test_argument_kinds(who: object, expected: str) -> None:
-    """Each kind of argument returns a usage or raises the exception of the table.
-
-    So does CPython's ``resource``; PyPy's returns sixteen zeros for a bad who.
-    """
+    """As CPython's ``resource``; PyPy's returns sixteen zeros for a bad who."""
     ours = outcome(rusage.getrusage, who)
     assert ours == (expected, "invalid who parameter" if expected == "ValueError" else ours[1])
     if CPYTHON:
@@ -66,7 +62,6 @@ def test_argument_kinds(who: object, expected: str) -> None:
     [((), {}), ((0, 0), {}), ((), {"who": 0}), ((0,), {"x": 1})],
 )
 def test_wrong_argument_counts_and_keywords(args: tuple[int, ...], kwargs: dict[str, int]) -> None:
-    """``who`` is the one argument and is positional only, as in CPython."""
     assert outcome(rusage.getrusage, *args, **kwargs)[0] == "TypeError"
     if CPYTHON:
         resource = pytest.importorskip("resource", reason="Windows has no resource module")
@@ -80,10 +75,7 @@ def test_wrong_argument_counts_and_keywords(args: tuple[int, ...], kwargs: dict[
 def test_system_call_that_fails(
     code: int, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The exceptions are CPython's.
-
-    The functions of C are replaced: a call with a good ``who`` does not fail.
-    """
+    """The functions of C are replaced: a call with a good ``who`` does not fail."""
     for name, result in ("_get", code), ("_maxrss", -code), ("_cputime", -float(code)):
         monkeypatch.setattr(_getrusage, name, lambda _, result=result: result)
     for call in rusage.getrusage, rusage.maxrss, rusage.cputime:

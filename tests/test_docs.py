@@ -40,7 +40,6 @@ TITLED = [(part.partition("\n")[0].removeprefix("## "), part) for part in PARTS]
 
 
 def check(page: Path, folder: Path) -> None:
-    """Run the examples of a page in a new interpreter; skip if something is missing."""
     command = [sys.executable, str(RUNNER), str(page)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode == SKIPPED:
@@ -66,7 +65,6 @@ MARKS: dict[str, Any] = {
     ],
 )
 def test_examples(page: Path, tmp_path: Path) -> None:
-    """Each runs alone, and prints what the page shows, figures aside."""
     check(page, tmp_path)
 
 
@@ -74,7 +72,6 @@ def test_examples(page: Path, tmp_path: Path) -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("part", [pytest.param(part, id=title) for title, part in TITLED])
 def test_recipes(part: str, tmp_path: Path) -> None:
-    """Each runs in a folder that has no other recipe's files."""
     if sys.implementation.name == "pypy" and part.startswith("## Find the test that leaks"):
         pytest.skip(reason="PyPy frees memory later: other tests retain some too")
     if sys.platform != "linux" and "PR_SET_CHILD_SUBREAPER" in part:
@@ -149,7 +146,6 @@ def test_run_on_a_system_of_tier_2(system: str) -> None:
 
 @pytest.mark.parametrize("missing", ["rusage", "rusage resource"])
 def test_optional_dependency(missing: str, python: Callable[..., str]) -> None:
-    """Without it, what ``from-resource.md`` shows returns bytes, and no peak of a child."""
     page = blocks((ROOT / "docs" / "from-resource.md").read_text(encoding="utf-8"))
     [pattern] = [block.text for block in page if "except ImportError" in block.text]
     hidden = f"import sys; sys.modules.update(dict.fromkeys({missing.split()}))\n"
@@ -170,7 +166,6 @@ TEXTS = [
 
 @functools.cache
 def parsed(page: Path) -> list[Any]:
-    """Return the blocks of a page, and what stands in them, as GitHub's renderer sees them."""
     reason = "no markdown-it-py: tox -e docs has it"
     renderer = pytest.importorskip("markdown_it", reason=reason).MarkdownIt("commonmark")
     renderer.enable(["table", "strikethrough"])
@@ -179,10 +174,7 @@ def parsed(page: Path) -> list[Any]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors of a page's headings, as GitHub and MyST make them.
-
-    They have letters, digits, ``_`` and ``-``. A second one of the same name ends with ``-1``.
-    """
+    """Return the anchors of a page's headings, as GitHub and MyST make them."""
     found: dict[str, int] = {}
     for before, heading in itertools.pairwise(parsed(page)):
         if before.type == "heading_open":
@@ -196,7 +188,6 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_page_on_github(page: Path) -> None:
-    """No markup is shown as text, and each link leads to a file, and to a heading of it."""
     for each in parsed(page):
         if each.type == "text":
             assert not re.search(r"\{|:::|:caption:|\$.*\$|\]\(|\]\[", each.content)
@@ -213,14 +204,12 @@ def test_page_on_github(page: Path) -> None:
 
 
 def test_anchors(tmp_path: Path) -> None:
-    """As GitHub has been seen to make them."""
     page = tmp_path / "page.md"
     page.write_text("# `rusage.run`\n## A_b, c!\n## A_b, c!\n```sh\n# no\n```\n", encoding="utf-8")
     assert anchors(page) == {"rusagerun", "a_b-c", "a_b-c-1"}
 
 
 def test_places_of_the_search() -> None:
-    """Each of the site's search is a heading of its page."""
     script = (ROOT / "docs" / "_static" / "search.js").read_text(encoding="utf-8")
     places = re.findall(r'": "([\w-]+)#([\w-]+)",', script)
     assert len(places) > 15
@@ -231,7 +220,6 @@ def test_places_of_the_search() -> None:
 
 
 def test_description_is_the_same() -> None:
-    """The README, the site and help() begin with the description in pyproject.toml."""
     metadata = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     description = re.search(r'^description = "(.+)"$', metadata, re.MULTILINE)
     assert description is not None
@@ -252,7 +240,6 @@ def public_names() -> set[str]:
 
 
 def test_api_page_has_all_names() -> None:
-    """Each public name has a heading, and each heading is one."""
     text = api_page.PAGE.read_text(encoding="utf-8")
     headings = re.findall(r"^### (.+)", text, re.MULTILINE)
     assert sorted(headings) == sorted(public_names())

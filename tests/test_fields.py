@@ -32,10 +32,6 @@ def test_names_and_order_of_fields() -> None:
 
 
 def test_usage_is_a_named_tuple() -> None:
-    """Equality, hash, repr and replacing are a named tuple's.
-
-    The class is the public one, without a ``__dict__``.
-    """
     assert USAGE == VALUES
     assert hash(USAGE) == hash(VALUES)
     assert repr(USAGE).startswith("RUsage(ru_utime=1.5, ru_stime=0.25, ru_maxrss=2, ")
@@ -47,7 +43,6 @@ def test_usage_is_a_named_tuple() -> None:
 
 
 def test_help_shows_meaning_and_unit() -> None:
-    """``help(rusage.RUsage)`` describes each field as ``FIELDS`` does."""
     text = pydoc.plain(pydoc.render_doc(RUsage))
     assert "Alias for field" not in text
     for name, field in FIELDS.items():
@@ -58,17 +53,12 @@ def test_help_shows_meaning_and_unit() -> None:
 
 
 def test_types_of_fields() -> None:
-    """Each field has the type of a real usage."""
     usage = rusage.getrusage(rusage.RUSAGE_SELF)._asdict()
     assert [*usage] == [*FIELDS]
     assert get_type_hints(RUsage) == {name: type(value) for name, value in usage.items()}
 
 
 def test_cputime_is_a_property() -> None:
-    """The sum of the first two fields, which is no field itself.
-
-    The pickles below are from before it existed.
-    """
     assert USAGE.cputime == 1.75
     assert (USAGE - RUsage.zero._replace(ru_utime=0.5)).cputime == 1.25
     assert "cputime" not in {*USAGE._fields, *USAGE._asdict()}
@@ -79,7 +69,6 @@ def test_cputime_is_a_property() -> None:
 
 
 def test_copies_and_pickles() -> None:
-    """Each is an ``RUsage`` again, also from another interpreter; none names a private module."""
     pickles = [pickle.dumps(USAGE, protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
     assert b"_fields" not in b"".join(pickles)
     pickles += map(base64.b64decode, PICKLES)
@@ -89,7 +78,6 @@ def test_copies_and_pickles() -> None:
 
 
 def test_difference() -> None:
-    """Counters and times subtract; of the peaks it has the later one."""
     later = RUsage(2.5, 1.0, 100, *[value * 3 for value in range(3, 16)])
     assert later - USAGE == RUsage(1.0, 0.75, 100, *[value * 2 for value in range(3, 16)])
     assert type(later - USAGE) is RUsage
@@ -97,10 +85,6 @@ def test_difference() -> None:
 
 
 def test_sum() -> None:
-    """Counters and times add; of the peaks it has the larger one, on whichever side.
-
-    ``RUsage.zero`` is the start.
-    """
     other = RUsage(0.25, 1.0, 100, *[value * 2 for value in range(3, 16)])
     expected = RUsage(1.75, 1.25, 100, *[value * 3 for value in range(3, 16)])
     assert USAGE + other == other + USAGE == sum([USAGE, other], RUsage.zero) == expected
@@ -115,7 +99,6 @@ def test_sum() -> None:
 
 
 def test_plain_tuple_is_appended() -> None:
-    """``+`` with a plain tuple on either side concatenates."""
     other = VALUES[::-1]
     assert USAGE + other == (*VALUES, *other)
     assert other + USAGE == (*other, *VALUES)
@@ -126,7 +109,6 @@ def test_plain_tuple_is_appended() -> None:
     "other", [list(VALUES), 1, None, "x", object(), VALUES], ids=lambda other: type(other).__name__
 )
 def test_other_objects(other: Any) -> None:
-    """As for any tuple: TypeError, unless the object has an operator of its own."""
     operators: list[Any] = [operator.sub]
     if not isinstance(other, tuple):
         operators.append(operator.add)
@@ -143,7 +125,6 @@ def test_other_objects(other: Any) -> None:
 
 
 def test_fields_table() -> None:
-    """``fields`` names the sixteen fields in order; exactly the unmeasured ones say so."""
     assert tuple(rusage.fields) == rusage.RUsage._fields
     for name, field in rusage.fields.items():
         assert field.unit

@@ -32,10 +32,6 @@ pytestmark = [
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_any_bytes_can_be_parsed(target: str, tmp_path: Path) -> None:
-    """The program ends at the first error, and prints the bytes.
-
-    In a kernel's records, numbers are not limited: those that it never has may wrap around.
-    """
     words = [f"-DTARGET=fuzz_{target}"]
     if target in TARGETS[5:]:
         words = ["-DTARGET=fuzz_kinfo", *words_for(target, tmp_path)]

@@ -21,7 +21,6 @@ WHO = [
 
 @pytest.mark.parametrize("name", WHO)
 def test_fields_between_calls_of_resource(name: str) -> None:
-    """Each field lies between the values of ``resource`` before and after, in uniform units."""
     who = getattr(resource, name)
     before = rusage.from_native(resource.getrusage(who))
     usage = rusage.getrusage(getattr(rusage, name))
@@ -37,7 +36,6 @@ def test_fields_between_calls_of_resource(name: str) -> None:
 
 @pytest.mark.parametrize("name", WHO)
 def test_names_of_resource(name: str) -> None:
-    """They have the values that they have in ``resource``."""
     assert getattr(rusage, name) == getattr(resource, name)
     assert rusage.error is resource.error
     assert rusage.getpagesize() == resource.getpagesize()
@@ -47,7 +45,6 @@ def test_names_of_resource(name: str) -> None:
     "call", [rusage.getrusage, rusage.maxrss, rusage.cputime, rusage.measured, rusage.measure]
 )
 def test_every_call_takes_every_who(call: Callable[[int], object]) -> None:
-    """All calls that take a ``who`` take all of them, and refuse the same ones."""
     for name in rusage.__all__:
         if name.startswith("RUSAGE_"):
             call(getattr(rusage, name))
@@ -65,7 +62,6 @@ ZEROS: tuple[Any, ...] = (0.0, 0.0, *[0] * 14)
 
 
 def test_from_native_of_children_equals_getrusage() -> None:
-    """The usage of CHILDREN does not change between the two calls: it is equal to the last bit."""
     for _ in range(20):
         subprocess.run([sys.executable, "-S", "-c", ""], check=True)
         native = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -73,7 +69,6 @@ def test_from_native_of_children_equals_getrusage() -> None:
 
 
 def test_from_native_largest_time() -> None:
-    """The largest float below the limit of 2**63 microseconds is still a time."""
     limit = 2.0**63 / 10**6
     largest = math.nextafter(limit, 0) - 1
     times = rusage.from_native([largest, largest, *[0] * 14])[:2]
@@ -118,9 +113,6 @@ OTHER[TypeError].append(value for value in ZEROS)
     ids=lambda value: getattr(value, "__name__", None) or repr(value)[:40],
 )
 def test_from_native_of_other_values(usage: Any, error: type[Exception]) -> None:
-    """Another type, another length, a number that no kernel gives, and an ``RUsage``.
-
-    An ``RUsage`` would be scaled twice.
-    """
+    """An ``RUsage`` would be scaled twice."""
     with pytest.raises(error):
         rusage.from_native(usage)

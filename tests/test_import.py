@@ -29,7 +29,6 @@ HEAVY = [
 
 
 def test_import_is_light(python: Callable[..., str]) -> None:
-    """The import brings none of the modules that only one feature needs."""
     program = (
         "import sys; before = set(sys.modules); import rusage; "
         f"print(sorted(set({HEAVY!r}) & (set(sys.modules) - before)))"
@@ -58,7 +57,7 @@ print(*{*sys.modules} - before)
 
 
 def test_plain_run_imports_little(python: Callable[..., str]) -> None:
-    """The imports are most of what the command takes; those that it can do without come later."""
+    """The imports are most of what the command takes."""
     found = {*python("-c", RUN_PLAINLY).split()}
     ours = {name for name in found if name.startswith("rusage.")}
     backends = {name for name in ours if name.startswith(("rusage._backends.", "rusage._rusage."))}
@@ -68,10 +67,7 @@ def test_plain_run_imports_little(python: Callable[..., str]) -> None:
 
 
 def imports_of(path: Path) -> set[Path]:
-    """Return the files of the package that one imports, also for types and in functions.
-
-    But the package itself, which imports names at their first use.
-    """
+    """Return what a file imports of the package, but the package itself, which does so late."""
     places = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
@@ -81,7 +77,6 @@ def imports_of(path: Path) -> set[Path]:
 
 
 def test_no_circle_of_imports() -> None:
-    """Whoever reads a module needs only those below it."""
     package = Path(rusage.__file__).parent
     graph = {path: imports_of(path) for path in package.rglob("*.py")}
     assert sum(map(len, graph.values())) > len(graph)
@@ -110,13 +105,11 @@ assert asyncio.run(main()).split() == [b"5"]
 
 
 def test_public_names(python: Callable[..., str]) -> None:
-    """Also those that are imported at first use; the error for any other name is Python's own."""
     assert python("-c", NAMES) == "module 'rusage' has no attribute 'nonsense'\n"
     assert rusage.__version__ == importlib.metadata.version("rusage")
 
 
 def test_help() -> None:
-    """It shows nothing private; each method that reads says what it raises."""
     assert "_read" not in pydoc.render_doc(rusage.measure)
     for name in {"Process", "Tree"} & {*rusage.__all__}:
         for method, function in vars(getattr(rusage, name)).items():
@@ -125,8 +118,6 @@ def test_help() -> None:
 
 
 def test_signature_of_popen() -> None:
-    """It is subprocess's with ``rlimits``; a subclass with its own ``__init__`` has its own."""
-
     class Other(rusage.Popen[bytes]):
         def __init__(self, number: int) -> None:
             pass
@@ -157,7 +148,6 @@ except AttributeError as error:
     ("name", "package"), [("prometheus", "prometheus_client"), ("opentelemetry", "opentelemetry")]
 )
 def test_module_of_extra(python: Callable[..., str], name: str, package: str) -> None:
-    """It is imported at its first use; the error without its package says what to install."""
     pytest.importorskip(package)
     error = f"module 'rusage' has no attribute {name!r} without {package}"
     found = python("-c", EXTRAS, name, package)
@@ -170,7 +160,6 @@ def test_module_of_extra(python: Callable[..., str], name: str, package: str) ->
     reason="the extension is a part of this interpreter",
 )
 def test_missing_extension_says_how_to_build(tmp_path: Path) -> None:
-    """In a source tree that nothing was built in, although cffi is missing too."""
     built = shutil.ignore_patterns("*.so", "*.pyd", "launcher", "__pycache__")
     shutil.copytree(Path(rusage.__file__).parent, tmp_path / "rusage", ignore=built)
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import rusage"
@@ -188,7 +177,6 @@ def test_missing_extension_says_how_to_build(tmp_path: Path) -> None:
     reason="the extension is a part of this interpreter",
 )
 def test_import_from_zip_file(python: Callable[..., str], tmp_path: Path) -> None:
-    """The error says that an extension needs a file; as from a zipapp."""
     shutil.copytree(Path(rusage.__file__).parent, tmp_path / "files" / "rusage")
     archive = shutil.make_archive(str(tmp_path / "app"), "zip", tmp_path / "files")
     code = f"import sys; sys.path.insert(0, {archive!r})\n"
@@ -198,10 +186,6 @@ def test_import_from_zip_file(python: Callable[..., str], tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("system", ["Windows", "DragonFly BSD"])
 def test_missing_name_says_why(python: Callable[..., str], system: str) -> None:
-    """A name that a system lacks is in neither ``dir`` nor ``__all__``.
-
-    The AttributeError has the backend's reason.
-    """
     row = SYSTEMS[system]
     program = f"""
 import collections, errno, operator, os, struct, sys, types
@@ -223,10 +207,6 @@ for name in {row.lacks!r}:
     reason="earlier ones have the module of subinterpreters by other names",
 )
 def test_import_in_subinterpreters(python: Callable[..., str]) -> None:
-    """In a subinterpreter that shares the GIL the calls work.
-
-    One with its own GIL refuses the import with an ImportError.
-    """
     if importlib.util.find_spec("_interpreters") is None:
         pytest.skip(reason="this interpreter was built without subinterpreters")
     program = """
@@ -297,10 +277,7 @@ print(names)
 
 
 def test_names_need_no_later_import(python: Callable[..., str]) -> None:
-    """A daemon may import them, and then change its root directory or its user.
-
-    Nothing is connected to a network.
-    """
+    """A daemon may then change its root directory or its user."""
     assert python("-c", USE_EVERYTHING) == "[]\n"
 
 
@@ -335,10 +312,6 @@ assert not hasattr(rusage, "nonsense")
     reason="only root may change its root directory: run it as root",
 )
 def test_first_use_in_another_root(python: Callable[..., str], tmp_path: Path) -> None:
-    """Modules that the new root directory has in place of the package's are not imported.
-
-    The error says what to do.
-    """
     package = Path(rusage.__file__).parent
     folder = tmp_path / package.relative_to("/")
     shutil.copytree(package, folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -422,7 +395,6 @@ def test_fork_during_an_import(where: str, python: Callable[..., str]) -> None:
 def test_program_that_removes_the_package(
     options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As its upgrade does; the report and the status do not change."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     no_cache = shutil.ignore_patterns("__pycache__")

@@ -23,7 +23,6 @@ has_thread = pytest.mark.skipif(
 
 
 def test_block_is_a_difference() -> None:
-    """``usage`` lies between two differences of ``resource``, ``elapsed`` between two times."""
     resource = pytest.importorskip(
         "resource", reason="without that module there is nothing to compare with"
     )
@@ -64,7 +63,6 @@ def test_clock_is_read_outside_the_usage(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_open_object_refuses_second_block() -> None:
-    """One object has one block at a time, in one thread; afterwards it can be entered again."""
     meter = rusage.measure()
     with meter:
         with pytest.raises(RuntimeError, match="open already"), meter:
@@ -82,7 +80,6 @@ def test_open_object_refuses_second_block() -> None:
 
 
 def test_reading_before_a_block() -> None:
-    """The figures raise RuntimeError instead of being 0; ``stop`` says what to do."""
     m = rusage.measure(reset_peak=True)
     for name in "usage", "elapsed", "peak":
         with pytest.raises(RuntimeError, match="nothing has been measured"):
@@ -96,7 +93,7 @@ def test_reading_before_a_block() -> None:
 
 @has_thread
 def test_block_of_a_thread_left_in_another() -> None:
-    """An error, not the difference between threads, which can be negative; the block stays open."""
+    """The difference between threads can be negative."""
     spin(0.05)  # more than the other thread has used
 
     measured = rusage.measure(rusage.RUSAGE_THREAD)
@@ -113,7 +110,6 @@ def test_block_of_a_thread_left_in_another() -> None:
 
 @has_thread
 def test_who_selects_the_thread() -> None:
-    """With RUSAGE_THREAD another thread's work is not in it, without it it is; its own work is."""
     with rusage.measure(rusage.RUSAGE_THREAD) as thread, rusage.measure() as process:
         with concurrent.futures.ThreadPoolExecutor() as pool:
             pool.submit(spin, 0.2).result()
@@ -125,10 +121,6 @@ def test_who_selects_the_thread() -> None:
 
 
 def test_decorates_functions() -> None:
-    """Each call is measured by itself, recursive ones too.
-
-    The figures describe the call that ended last.
-    """
     meter = rusage.measure()
 
     @meter
@@ -177,10 +169,6 @@ SLOW = Slow(), Slow().__call__, functools.partial(Slow()), functools.partial(Slo
     "work", SLOW, ids=["object", "function", "partial object", "partial function"]
 )
 def test_decorates_coroutine_functions(work: Any) -> None:
-    """From the first step to the last all counts, waiting too.
-
-    What is decorated stays a coroutine function.
-    """
     meter = rusage.measure()
     decorated = meter(work)
     assert inspect.iscoroutinefunction(decorated)
@@ -191,7 +179,6 @@ def test_decorates_coroutine_functions(work: Any) -> None:
 
 
 def test_coroutine_that_raises() -> None:
-    """Its figures are kept, as those of a function are."""
     meter = rusage.measure()
 
     @meter
@@ -213,10 +200,6 @@ def test_bool_is_not_who() -> None:
 
 
 def test_decorator_without_parentheses() -> None:
-    """The message says what to write.
-
-    Without a name of its own, the object is the function's attribute.
-    """
     with pytest.raises(TypeError, match=r"m = rusage.measure\(\), then @m"):
         rusage.measure(spin)  # type: ignore[arg-type]
     decorated: Any = rusage.measure()(spin)
@@ -232,10 +215,6 @@ def test_refuses_generator_functions(work: Any) -> None:
 
 
 def test_repr_shows_figures() -> None:
-    """CPU time and elapsed time of one reading, and the peak only if that was asked for.
-
-    It never raises.
-    """
     block = rusage.measure()
     assert repr(block) == "<rusage.measure: nothing has been measured yet>"
     with block:

@@ -54,12 +54,10 @@ traced = pytest.mark.skipif(PYPY, reason="traces instructions of CPython")
 
 
 def near(size: int, expected: int) -> None:
-    """Fail if a size differs by more than the error."""
     assert abs(size - expected) <= ERROR, (size, expected)
 
 
 def touch(size: int) -> mmap.mmap:
-    """Return memory whose pages have been written to; closing it gives all of it back."""
     block = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     for page in range(0, size, 4096):
         block[page] = 1
@@ -67,19 +65,16 @@ def touch(size: int) -> mmap.mmap:
 
 
 def spike(size: int) -> None:
-    """Hold memory for a moment."""
     touch(size).close()
 
 
 def status(name: str) -> int:
-    """Return a size in /proc/self/status."""
     found = re.search(rf"^{name}:\s*(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
     assert found is not None
     return int(found[1]) * 1024
 
 
 def is_lost(m: rusage.measure) -> bool:
-    """Return whether the peak of a block is not measured."""
     return (m.peak, m.peak_growth, "peak" in m.measured) == (0, 0, False)
 
 
@@ -89,7 +84,6 @@ def is_lost(m: rusage.measure) -> bool:
 @resets
 @alone
 def test_peak_of_a_block() -> None:
-    """So far and at the end, it is neither an earlier nor a later one."""
     spike(192 * MIB)
     resident = status("VmRSS")
     with rusage.measure(reset_peak=True) as m:
@@ -106,7 +100,6 @@ def test_peak_of_a_block() -> None:
 @linux
 @alone
 def test_peak_is_the_programs_own() -> None:
-    """It is what was resident and a known allocation."""
     start = status("VmRSS")
     spike(64 * MIB)
     near(rusage.peak(), start + 64 * MIB)
@@ -130,7 +123,6 @@ def test_peak_below_an_inherited_one(test: str) -> None:
 @resets
 @alone
 def test_nested_blocks() -> None:
-    """An outer block's peak is the highest of the inner ones'; later blocks have nothing of it."""
     with rusage.measure(reset_peak=True) as outer:
         with rusage.measure(reset_peak=True) as first:
             spike(64 * MIB)
@@ -149,7 +141,6 @@ def test_nested_blocks() -> None:
 @resets
 @alone
 def test_blocks_in_threads() -> None:
-    """In eight threads, each block that holds 8 MiB has these, whatever others' blocks reset."""
     resident = status("VmRSS")
     barrier = threading.Barrier(THREADS)
 
@@ -168,10 +159,6 @@ def test_blocks_in_threads() -> None:
 @resets
 @alone
 def test_functions() -> None:
-    """Each call has its own peak.
-
-    So have calls of a coroutine function that overlap: the first ends last.
-    """
     meter = rusage.measure(reset_peak=True)
     function = meter(spike)
     for size in 64 * MIB, 16 * MIB:
@@ -195,10 +182,6 @@ def test_functions() -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork with several threads
 @alone
 def test_fork_in_a_block() -> None:
-    """In a child, open blocks raise, and peak() begins anew.
-
-    A thread of the parent holds the lock meanwhile.
-    """
     small = status("VmRSS")
 
     def look() -> None:
@@ -231,7 +214,6 @@ def test_fork_in_a_block() -> None:
 @linux
 @alone
 def test_fork_after_a_process_read_itself() -> None:
-    """The child's peak is its own, also where only ``Process`` was used before."""
     code = """
 import mmap, os, rusage
 with rusage.Process(os.getpid()) as process, mmap.mmap(-1, 128 << 20) as held:
@@ -250,10 +232,6 @@ print(os.waitstatus_to_exitcode(os.wait()[1]))
 @resets
 @alone
 def test_blocks_without_descriptors() -> None:
-    """Blocks whose start or end cannot be read are lost.
-
-    Those before and after, of the same object, are measured.
-    """
     m, ending = rusage.measure(reset_peak=True), rusage.measure(reset_peak=True)
     ending.start()
     with no_files():
@@ -294,7 +272,6 @@ def test_interrupted_end(step: int) -> None:
 @filters_x86_64
 @alone
 def test_refused_reset() -> None:
-    """Where the mark's reset is refused, the block is not measured, and nothing stays open."""
     rusage.measure(reset_peak=True)  # the first one imports modules
     before = next_descriptor()
     # The last argument of write(2) is 1: EPERM.
@@ -308,7 +285,6 @@ def test_refused_reset() -> None:
 
 
 def next_descriptor() -> int:
-    """Return the number that the next file will get."""
     descriptor = os.dup(0)
     os.close(descriptor)
     return descriptor
@@ -319,11 +295,7 @@ def next_descriptor() -> int:
 
 @contextlib.contextmanager
 def populating() -> Iterator[Callable[[], bool]]:
-    """Have a thread fill 256 MiB up in one system call.
-
-    It keeps the lock of the address space meanwhile. Yield a function that tells whether the call
-    goes on.
-    """
+    """Have a thread keep the lock of the address space; yield whether it still does."""
     size = 256 * MIB
     memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     # A kernel without huge pages, which would be filled up sooner.
@@ -366,7 +338,6 @@ def test_start_that_waits() -> None:
 
 
 def is_clear_refs(descriptor: int) -> bool:
-    """Return whether a descriptor is open and resets the mark."""
     try:
         return os.readlink(f"/proc/self/fd/{descriptor}").endswith("/clear_refs")
     except OSError:
@@ -378,11 +349,6 @@ def is_clear_refs(descriptor: int) -> bool:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork with several threads
 @alone
 def test_fork_during_a_reset() -> None:
-    """While a reset in another thread waits, this one runs and forks.
-
-    The child has no descriptor of the reset.
-    """
-
     def look() -> None:
         # Without a GIL the other thread may close its descriptor while the child has already been
         # given a copy.
@@ -424,7 +390,6 @@ def test_fork_during_a_reset() -> None:
 @resets
 @alone
 def test_resets_lower_no_peak() -> None:
-    """Neither peak() nor a known peak, after 300 MiB that nothing else has read."""
     small = status("VmRSS")
     spike(300 * MIB)
     before = rusage.maxrss()
@@ -441,7 +406,6 @@ def test_resets_lower_no_peak() -> None:
 
 
 def block() -> None:
-    """Begin and end one."""
     with rusage.measure(reset_peak=True):
         pass
 
@@ -493,10 +457,7 @@ def test_fork_in_a_handler(use: Callable[[], object], step: int) -> None:
 @linux
 @pytest.mark.system
 def test_marks(tmp_path: Path) -> None:
-    """A block's peak is the largest size since its reset, and peak() the largest of all.
-
-    After a reset the size may be above the mark, since the kernel's counters are not exact.
-    """
+    """After a reset the size may be above the mark: the kernel's counters are not exact."""
     compiler = shlex.split(os.environ.get("CC", "cc"))  # for this Python's C library
     source = Path(__file__).parent / "programs" / "marks.c"
     if shutil.which(compiler[0]) is None:
@@ -550,7 +511,6 @@ def test_marks(tmp_path: Path) -> None:
 
 @pytest.mark.skipif("rss" in BACKEND.absent, reason="this system has no rss()")
 def test_rss_of_known_allocation() -> None:
-    """It includes 100 MiB while they are allocated, and not afterwards."""
     before = rusage.rss()
     held = mmap.mmap(-1, 100 * MIB)  # as on every system
     for page in range(0, len(held), 4096):
@@ -567,10 +527,7 @@ def test_rss_of_known_allocation() -> None:
 )
 @alone
 def test_memory_after_the_first_thread() -> None:
-    """/proc shows a zombie without memory, but the process lives and can reset its mark.
-
-    Root could also use files that belong to root, so root becomes another user.
-    """
+    """/proc shows a zombie; root may use files of root, so it becomes another user."""
     rusage.measure(reset_peak=True)  # the first one imports modules
     if not os.geteuid():
         become_nobody()
@@ -596,8 +553,6 @@ def test_memory_after_the_first_thread() -> None:
 
 @root
 def test_system_without_proc() -> None:
-    """The exceptions name what cannot be read."""
-
     def scene() -> None:
         mount("tmpfs")
         with pytest.raises(FileNotFoundError, match=r"VmHWM in /proc/PID/status\)$"):
@@ -619,10 +574,6 @@ def test_peak_is_maxrss() -> None:
 
 
 def test_peak_not_measured() -> None:
-    """On other systems, and where the file that resets the mark cannot be opened.
-
-    The other figures are measured.
-    """
     m = rusage.measure(reset_peak=True)  # the first one imports modules
     assert ("peak" in m.measured) is RESETS  # expected before the block
     with no_files() if RESETS else nullcontext(), m:
@@ -635,7 +586,6 @@ def test_peak_not_measured() -> None:
 
 
 def test_peak_unasked_for() -> None:
-    """A block without ``reset_peak`` has none and says how to get it."""
     m = rusage.measure()
     with m:
         for name in "peak", "peak_growth":
@@ -646,7 +596,6 @@ def test_peak_unasked_for() -> None:
 
 @pytest.mark.parametrize("name", ["RUSAGE_CHILDREN", "RUSAGE_BOTH", "RUSAGE_THREAD"])
 def test_reset_peak_needs_self(name: str) -> None:
-    """The mark belongs to the process."""
     if not hasattr(rusage, name):
         pytest.skip(reason=f"this system has no {name}")
     with pytest.raises(ValueError, match="reset_peak needs RUSAGE_SELF"):
@@ -664,8 +613,6 @@ READERS = ["rss", "peak", "Process.rss", "Process.peak", "Process.getrusage"]
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("name", READERS)
 def test_what_was_read_counts(name: str) -> None:
-    """For ``peak()`` and for each open block, though something else has lowered the mark."""
-
     def scene() -> None:
         *of_process, call = name.split(".")
         read = getattr(rusage.Process(os.getpid()) if of_process else rusage, call)

@@ -85,13 +85,11 @@ def not_instrumented() -> Iterator[None]:
 
 
 def provider() -> tuple[MeterProvider, InMemoryMetricReader]:
-    """Return a provider and its reader."""
     reader = InMemoryMetricReader()
     return MeterProvider([reader], shutdown_on_exit=False), reader
 
 
 def collect(reader: InMemoryMetricReader) -> dict[str, float]:
-    """Return the value of each series by its name and attributes; none may be there twice."""
     found: dict[str, float] = {}
     data = reader.get_metrics_data()
     resources = [] if data is None else data.resource_metrics
@@ -118,11 +116,6 @@ def collect(reader: InMemoryMetricReader) -> dict[str, float]:
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_metrics_of_each_system(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names, units, attributes and values.
-
-    The module sees the system's backend and the record of its kernel, which is not here, in place
-    of this one's.
-    """
     backend = SYSTEMS[system].backend
     usage = convert(backend, "RUSAGE_SELF", **KERNEL)
     monkeypatch.setattr(rusage.opentelemetry, "BACKEND", backend)
@@ -143,17 +136,13 @@ def test_metrics_of_each_system(system: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_page_lists_the_metrics() -> None:
-    """The table in docs/monitoring.md has all systems' metrics with their units, and no others."""
     page = (Path(__file__).parent.parent / "docs" / "monitoring.md").read_text(encoding="utf-8")
     listed = dict(re.findall(r"^\| `([a-z_]+\.[a-z_.]+)` \| `(.+?)` ", page, re.MULTILINE))
     assert listed == {name: unit for name, (unit, _) in KINDS.items()}
 
 
 def test_times_of_this_process() -> None:
-    """They are read when they are collected.
-
-    The split of the CPU time is sampled, and only its sum rises.
-    """
+    """The split of the CPU time is sampled, and only its sum rises."""
     given, reader = provider()
     rusage.opentelemetry.instrument(given)
     before, found, after = rusage.getrusage(SELF), collect(reader), rusage.getrusage(SELF)
@@ -162,10 +151,6 @@ def test_times_of_this_process() -> None:
 
 @pytest.mark.skipif(BACKEND.name != "Linux", reason="this system reads no files of /proc")
 def test_unreadable_proc(caplog: pytest.LogCaptureFixture) -> None:
-    """If too many files are open, as after chroot(2), these metrics are left out.
-
-    There is no traceback in the log.
-    """
     given, reader = provider()
     rusage.opentelemetry.instrument(given)
     series = collect(reader).keys()
@@ -176,7 +161,6 @@ def test_unreadable_proc(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_instrumented_twice(caplog: pytest.LogCaptureFixture) -> None:
-    """The second call logs a warning and changes nothing, with the same provider or another."""
     given, reader = provider()
     rusage.opentelemetry.instrument(given)
     series = collect(reader).keys()
@@ -193,10 +177,6 @@ def test_instrumented_twice(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_uninstrument(caplog: pytest.LogCaptureFixture) -> None:
-    """After it, only the provider of the next ``instrument`` reports, each series once.
-
-    It may have reported before.
-    """
     providers = [provider(), provider()]
     for number in 0, 1, 0:
         given, reader = providers[number]
@@ -236,12 +216,10 @@ for given in None, provider, get_meter_provider():
 
 @pytest.mark.parametrize("when", ["before", "after", "substitute"])
 def test_global_provider(when: str, python: Callable[..., str]) -> None:
-    """It is used by default, whether it is set before or after ``instrument``."""
     python("-c", GLOBAL_PROVIDER, when)
 
 
 def test_needs_the_api_only(python: Callable[..., str]) -> None:
-    """Neither the extra nor the module brings OpenTelemetry's SDK."""
     requirements = importlib.metadata.requires("rusage") or []
     (needed,) = [line for line in requirements if "opentelemetry" in line]
     assert needed.startswith("opentelemetry-api>=")

@@ -80,7 +80,6 @@ def samples(metrics: Iterator[Metric]) -> dict[str, float]:
 
 
 def pretend_proc_stat(monkeypatch: pytest.MonkeyPatch, *, present: bool = True) -> None:
-    """Make /proc/stat seem to be there, or to be missing."""
     exists = os.path.exists
     monkeypatch.setattr(
         os.path, "exists", lambda path: present if path == "/proc/stat" else exists(path)
@@ -107,10 +106,6 @@ def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 @pytest.mark.parametrize("system", SYSTEMS, indirect=True)
 def test_metrics_of_every_system(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exactly the measured ones are exported, with the values and units that their names say.
-
-    The description has the same names, types and help texts, and no value.
-    """
     pretend_proc_stat(monkeypatch)
     row = SYSTEMS[system]
     exports = row.exports.split()
@@ -142,7 +137,6 @@ def test_metrics_of_every_system(system: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_page_lists_the_metrics() -> None:
-    """The table in docs/monitoring.md has the metrics of all systems, and no others."""
     page = (DOCS / "monitoring.md").read_text(encoding="utf-8")
     listed = re.findall(r'^\| `process_(\w+)(?:{type="(\w+)"})?` ', page, re.MULTILINE)
     gauges = {name.removeprefix("process_") for name, _ in GAUGES.values()}
@@ -168,7 +162,6 @@ HELP = [
 
 @pytest.mark.parametrize(("system", "name", "text"), HELP, indirect=["system"])
 def test_help_texts(system: str, name: str, text: str) -> None:
-    """Each describes the metric on the system."""
     found = {
         metric.name: metric.documentation for metric in UsageCollector(children=True).collect()
     }
@@ -177,7 +170,6 @@ def test_help_texts(system: str, name: str, text: str) -> None:
 
 @pytest.mark.skipif(BACKEND.name != "Linux", reason="this system reads no files of /proc")
 def test_memory_that_cannot_be_read() -> None:
-    """If too many files are open, the metrics are left out; ru_maxrss is not exported instead."""
     collector = UsageCollector(namespace="my")
     names = samples(collector.collect()).keys()
     with no_files():
@@ -187,7 +179,7 @@ def test_memory_that_cannot_be_read() -> None:
 
 @pytest.mark.parametrize("system", ["FreeBSD"], indirect=True)
 def test_peak_that_is_not_sampled_yet(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A peak of 0 is left out, of this process and of another: no process has that."""
+    """No process has a peak of 0."""
     for collector in UsageCollector(), UsageCollector(made_up("ru_maxrss")):
         assert PEAK in {metric.name for metric in collector.collect()}, system
     monkeypatch.setattr(_memory, "maxrss", lambda: 0)
@@ -200,7 +192,6 @@ def test_peak_that_is_not_sampled_yet(system: str, monkeypatch: pytest.MonkeyPat
 def test_beside_process_collector(
     *, proc_stat: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Beside ProcessCollector every metric appears once, the CPU time too."""
     if proc_stat and not os.path.exists("/proc/stat"):
         pytest.skip(reason="this system has no /proc/stat")
     pretend_proc_stat(monkeypatch, present=proc_stat)
@@ -227,14 +218,12 @@ def is_between(lower: RUsage, found: dict[str, float], upper: RUsage) -> bool:
 
 
 def test_usage_is_between_two_readings() -> None:
-    """It is read when it is collected."""
     collector, who = UsageCollector(), rusage.RUSAGE_SELF
     assert is_between(rusage.getrusage(who), samples(collector.collect()), rusage.getrusage(who))
 
 
 @needs_process
 def test_process_that_has_ended() -> None:
-    """Nothing is exported, whether or not it was waited for; the names stay the collector's."""
     with held() as tree, rusage.Process(tree.root) as process:
         collector = UsageCollector(process)
         names = [metric.name for metric in collector.describe()]
@@ -253,7 +242,6 @@ def test_process_that_has_ended() -> None:
 
 @needs_process
 def test_workers() -> None:
-    """Each has a process's metrics, and its ID; an ended or unreadable one has none."""
     with held() as tree, rusage.Process(tree.root) as process:
         pids = [tree.root, os.getpid()]
         collector = WorkersCollector(lambda: pids)
@@ -272,7 +260,6 @@ def test_workers() -> None:
 
 @needs_process
 def test_numbers_of_workers() -> None:
-    """One that is no process ID is left out; one that is there twice has its series once."""
     own = os.getpid()
     for numbers in [own], [0, own, -1, 2**40, own, 2**31 - 1, -(2**40)]:
         collector = WorkersCollector(lambda numbers=numbers: numbers)  # type: ignore[misc]
@@ -284,7 +271,6 @@ def test_numbers_of_workers() -> None:
 
 @needs_process
 def test_workers_whose_function_fails(caplog: pytest.LogCaptureFixture) -> None:
-    """Other metrics of the page stay; the first exception is logged, and the next scrape asks."""
     own = os.getpid()
     no_number: Any = "1"
 
@@ -316,7 +302,7 @@ def test_workers_whose_function_fails(caplog: pytest.LogCaptureFixture) -> None:
 @root
 @linux
 def test_workers_without_proc() -> None:
-    """Here /proc belongs to another PID namespace: the collector registers, and has no series."""
+    """Here /proc belongs to another PID namespace."""
 
     def scene() -> None:
         with pytest.raises(FileNotFoundError):
@@ -332,7 +318,7 @@ def test_workers_without_proc() -> None:
 
 @needs_process
 def test_help_texts_of_workers_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No scrape makes one: with hundreds of workers that took as long as their readings."""
+    """With hundreds of workers, that took as long as their readings."""
     collector = WorkersCollector(lambda: [os.getpid()])
     monkeypatch.setattr(prometheus, "_text", Mock(side_effect=AssertionError))
     assert samples(collector.collect())
@@ -340,7 +326,6 @@ def test_help_texts_of_workers_are_made_once(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("system", ["Linux"], indirect=True)
 def test_workers_of_which_less_is_measured(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each has the metrics that a ``UsageCollector`` of this process has, such as of a kernel's."""
     times = "ru_utime", "ru_stime"
     fields = [*times, "ru_minflt", "ru_majflt", "ru_maxrss"], times, ["ru_minflt"]
     processes = {pid: made_up(*measured) for pid, measured in enumerate(fields, 1)}
@@ -369,7 +354,6 @@ def made_up(*measured: str, clock: float = 0.0, **reported: Any) -> Any:
 
 @pytest.mark.parametrize("system", ["Linux"], indirect=True)
 def test_measured_fields_of_a_process(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only what the Process measures is exported, whatever the system measures of this one."""
     pretend_proc_stat(monkeypatch)  # which ProcessCollector reads for its process
     process = made_up("ru_utime", "ru_stime", "ru_minflt", "ru_majflt", "ru_maxrss")
     expected = {RSS: SIZE + 1024, PEAK: 1019, "process_cpu_seconds_total": 2022.75}
@@ -391,7 +375,6 @@ def test_total_of_a_process(clock: float, total: float) -> None:
 
 @pytest.mark.parametrize("system", ["macOS"], indirect=True)
 def test_disk_of_a_process_on_macos(system: str) -> None:
-    """It is exported for another process only; the help text does not give the reason."""
     process = made_up("ru_inblock", "ru_oublock", "ru_minflt")
     found = {metric.name: metric.documentation for metric in UsageCollector(process).collect()}
     assert found["process_disk_read_bytes"] == "Bytes read from block devices.", system
@@ -403,14 +386,13 @@ def test_disk_of_a_process_on_macos(system: str) -> None:
 
 
 def test_error_of_a_process() -> None:
-    """A process that cannot be read exports nothing: an exception would fail the whole page."""
+    """An exception would fail the whole page."""
     process = made_up("ru_utime")
     process.getrusage.side_effect = OSError(errno.EMFILE, "too many")
     assert list(UsageCollector(process).collect()) == []
 
 
 def test_children_of_another_process() -> None:
-    """They are not available: ``ValueError``."""
     process = made_up("ru_utime")
     with pytest.raises(ValueError, match="another process's children"):
         UsageCollector(process, children=True)
@@ -427,7 +409,6 @@ needs_prometheus = pytest.mark.skipif(
 
 
 def stored(folder: Path, port: int) -> dict[str, float]:
-    """Return what a Prometheus server has scraped from a port, as ``samples`` does."""
     target = {"targets": [f"127.0.0.1:{port}"]}
     scrape = {"job_name": "test", "scrape_interval": "200ms", "static_configs": [target]}
     # JSON is YAML.
@@ -465,7 +446,6 @@ def stored(folder: Path, port: int) -> dict[str, float]:
 @needs_prometheus
 @needs_gunicorn
 def test_real_server_stores_what_the_rules_name(tmp_path: Path) -> None:
-    """Each name in the rules of docs/services.md has a series of each of gunicorn's workers."""
     with exported(tmp_path, workers=3) as (port, page_faults):
         pids, found = page_faults(3), stored(tmp_path, port)
     for name in re.findall(r"\w*process_\w+", RULES):
@@ -494,7 +474,6 @@ SERIES = [
 @pytest.mark.thorough
 @needs_promtool
 def test_rules_fire(tmp_path: Path) -> None:
-    """Each rule in docs/services.md fires for one instance only, by ``promtool test rules``."""
     names = re.findall(r"alert: (\w+)", RULES)
     assert names
     test = {
@@ -523,7 +502,6 @@ def test_rules_fire(tmp_path: Path) -> None:
 
 @needs_promtool
 def test_promtool_accepts_the_metrics() -> None:
-    """``promtool check metrics`` finds nothing wrong in their names, types and help texts."""
     registry = CollectorRegistry()
     registry.register(UsageCollector(children=True))
     command = [str(PROMTOOL), "check", "metrics"]

@@ -40,7 +40,6 @@ def functions_of(file: str) -> set[str]:
 
 @functools.cache
 def text_of(place: str) -> str:
-    """Return the text of a file, or the docstring of what is defined in it."""
     file, _, name = place.partition("::")
     if not name:
         return folded(read(file))

@@ -106,13 +106,11 @@ def tables(result: pytest.RunResult) -> dict[str, Table]:
 
 
 def junit(folder: pytest.Pytester) -> ET.ElementTree[ET.Element]:
-    """Return what ``--junitxml`` has written."""
     pytest.importorskip("pyexpat", reason="this interpreter has no parser of XML")
     return ET.parse(folder.path / "junit.xml")  # noqa: S314 (pytest's own)
 
 
 def properties(folder: pytest.Pytester, *, test: str | None = None) -> dict[str, float]:
-    """Return the properties of the only test, or of a named one, from the ``--junitxml`` file."""
     cases = junit(folder).iter("testcase")
     (case,) = [case for case in cases if test is None or case.get("name") == test]
     texts = {str(p.get("name")): str(p.get("value")) for p in case.iter("property")}
@@ -122,7 +120,6 @@ def properties(folder: pytest.Pytester, *, test: str | None = None) -> dict[str,
 
 
 def expected(*phases: str) -> set[str]:
-    """Return the names of the properties of phases."""
     names = {"cputime", "children_cputime", "majflt", "peak_growth"}
     if "RUSAGE_CHILDREN" in BACKEND.absent:
         names.remove("children_cputime")
@@ -139,10 +136,7 @@ def expected(*phases: str) -> set[str]:
 
 @resets
 def test_peak_of_each_phase(pytester: pytest.Pytester) -> None:
-    """Each phase has figures of its own, before and after a test that holds 300 MiB.
-
-    The memory of a fixture is in use when the call begins, so it is not part of the call's growth.
-    """
+    """A fixture's memory is in use when the call begins, and is not part of its growth."""
     pytester.makepyfile(
         test_it=HOLD
         + "import pytest\n@pytest.fixture\n"
@@ -166,10 +160,6 @@ def test_peak_of_each_phase(pytester: pytest.Pytester) -> None:
 
 @pytest.mark.skipif("ru_maxrss" not in rusage.measured(), reason="this system has no peak")
 def test_rise_where_peak_cannot_be_reset(pytester: pytest.Pytester) -> None:
-    """The summary then shows the rise of the process's peak and says so.
-
-    Smaller tests and children have none.
-    """
     pytester.makeconftest(NO_RESET)
     pytester.makepyfile(
         test_hold=HOLD,
@@ -190,7 +180,6 @@ def test_rise_where_peak_cannot_be_reset(pytester: pytest.Pytester) -> None:
 
 
 def test_cpu_time_and_children(pytester: pytest.Pytester) -> None:
-    """The rows are ordered by the sum; the columns show both. The oracle is the thread's clock."""
     pytester.makepyfile(
         test_it=SPIN
         + "import subprocess, sys\n"
@@ -211,10 +200,6 @@ def test_cpu_time_and_children(pytester: pytest.Pytester) -> None:
 
 
 def test_number_of_rows(pytester: pytest.Pytester) -> None:
-    """Ten, N, or all with 0.
-
-    Other plugins and tests may append anything to the properties, in which the figures are.
-    """
     pytester.makepyfile(
         test_it=SPIN
         + "import pytest\n"
@@ -246,7 +231,6 @@ LEAK = (
 @pytest.mark.skipif("rss" in BACKEND.absent, reason="this system has no rusage.rss()")
 @pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy frees the objects later")
 def test_memory_that_stays(pytester: pytest.Pytester) -> None:
-    """Only what outlives the test is retained, neither a peak nor the value of a fixture."""
     pytester.makepyfile(test_it=LEAK)
     result = pytester.runpytest_subprocess("--rusage=0")
     result.assert_outcomes(passed=3)
@@ -261,7 +245,6 @@ def test_memory_that_stays(pytester: pytest.Pytester) -> None:
 
 @pytest.mark.thorough
 def test_figures_of_all_workers(pytester: pytest.Pytester) -> None:
-    """With pytest-xdist, the tests of all workers are in one table."""
     pytest.importorskip("xdist", reason="no pytest-xdist: pip install --group tests")
     pytester.makepyfile(
         test_it=SPIN
@@ -282,7 +265,7 @@ def test_figures_of_all_workers(pytester: pytest.Pytester) -> None:
 
 @forks
 def test_phase_in_a_forked_child() -> None:
-    """A child that the test has forked has no figures: its own counters began at the fork."""
+    """Its own counters began at the fork."""
     phase = Phase(reset_peak=True)
     child = os.fork()
     if child == 0:
@@ -292,7 +275,7 @@ def test_phase_in_a_forked_child() -> None:
 
 
 def test_peak_that_is_lost_in_a_phase(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not a 0. No limit of open files does this: the end of a phase may need no file."""
+    """No limit of open files does this: the end of a phase may need no file."""
     phase = Phase(reset_peak=True)
     monkeypatch.setattr(
         _memory.BlockPeak, "update", lambda block: setattr(block, "measured", False)
@@ -305,10 +288,6 @@ def test_peak_that_is_lost_in_a_phase(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ITEMS)
 def test_kinds_of_items(pytester: pytest.Pytester, name: str) -> None:
-    """Each has the figures of the phases that ran, in the JUnit file too, and fails over its limit.
-
-    The failure of a test itself is not replaced.
-    """
     code, outcomes, exceeds = ITEMS[name]
     pytester.makeini("[pytest]\nlimit_rusage_cputime = 0.08\n")
     pytester.makepyfile(test_it=f"{SPIN}\nimport pytest, unittest\n{code}\n")
@@ -322,7 +301,7 @@ def test_kinds_of_items(pytester: pytest.Pytester, name: str) -> None:
 
 
 def test_repeated_test_has_one_set(pytester: pytest.Pytester) -> None:
-    """If a plugin repeats a test, as pytest-rerunfailures does, only the last run has figures."""
+    """As pytest-rerunfailures repeats it."""
     pytester.makeconftest(
         "from _pytest.runner import runtestprotocol\n"
         "def pytest_runtest_protocol(item, nextitem):\n"
@@ -343,10 +322,6 @@ def test_repeated_test_has_one_set(pytester: pytest.Pytester) -> None:
 
 
 def test_cpu_time_over_limit(pytester: pytest.Pytester) -> None:
-    """The message has the figure, the limit and what was measured.
-
-    Without ``--rusage`` there is no table.
-    """
     pytester.makepyfile(
         test_it=SPIN
         + "import pytest\n@pytest.mark.limit_rusage(cputime=0.05)\ndef test(): spin(0.1)\n"
@@ -363,7 +338,6 @@ def test_cpu_time_over_limit(pytester: pytest.Pytester) -> None:
 
 @resets
 def test_peak_over_limit(pytester: pytest.Pytester) -> None:
-    """The growth of the call counts, also after a test with a higher peak."""
     pytester.makepyfile(
         test_it=HOLD
         + "import pytest\ndef test_before(): hold(300)\n"
@@ -391,10 +365,7 @@ def test_peak_over_limit(pytester: pytest.Pytester) -> None:
 def test_major_faults_over_limit(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """0 is a limit like any other.
-
-    The faults are simulated: no program can cause them on every system.
-    """
+    """The faults are simulated: no program can cause them on every system."""
 
     class MajorFaults(Phase):
         def stop(self) -> dict[str, float]:
@@ -414,10 +385,6 @@ def test_major_faults_over_limit(
 
 
 def test_closest_limit_counts(pytester: pytest.Pytester) -> None:
-    """The order is test, class, module, ini file, for each figure by itself.
-
-    None removes a limit.
-    """
     pytester.makeini("[pytest]\nlimit_rusage_cputime = 0.03\nlimit_rusage_peak_growth = 2 GiB\n")
     pytester.makepyfile(
         test_ini=SPIN + "def test_over(): spin(0.06)\n",
@@ -448,10 +415,6 @@ LIMITED = "import pytest\n@pytest.mark.limit_rusage(peak_growth='1 GiB', cputime
 def test_warning_where_not_measured(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is one for all tests, which do not fail unless it is an error.
-
-    What is measured is checked.
-    """
     monkeypatch.setattr(_memory, "HAS_MARK", False)
     pytester.makepyfile(
         test_it=f"{LIMITED}def test_one(): pass\n{LIMITED}def test_two(): pass\n{SPIN}"
@@ -471,7 +434,7 @@ def test_warning_where_not_measured(
 
 
 def test_mark_of_another_plugin(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It sets a limit too, although pytest calls plugins that were loaded later first."""
+    """Plugins that were loaded later are called first."""
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p marks -p rusage.pytest_plugin")
     pytester.syspathinsert()
     pytester.makepyfile(
@@ -502,7 +465,6 @@ BAD = [
 
 @pytest.mark.parametrize(("mark", "ini", "message"), BAD)
 def test_bad_limit(pytester: pytest.Pytester, mark: str, ini: str, message: str) -> None:
-    """It is a usage error that names the test or the option; no test runs."""
     pytester.makeini(f"[pytest]\n{ini and 'limit_rusage_'}{ini}\n")
     pytester.makepyfile(
         test_it="import pytest\ndef test_good(): pass\n"
@@ -516,7 +478,6 @@ def test_bad_limit(pytester: pytest.Pytester, mark: str, ini: str, message: str)
 
 @pytest.mark.thorough
 def test_bad_limit_in_worker(pytester: pytest.Pytester) -> None:
-    """In a worker of pytest-xdist it is an error of the collection, with the same text."""
     pytest.importorskip("xdist", reason="no pytest-xdist: pip install --group tests")
     pytester.makepyfile(
         test_it="import pytest\n@pytest.mark.limit_rusage(cputime='1')\ndef test(): pass\n"
@@ -538,10 +499,6 @@ IMPORTED = (
 
 
 def test_unused_plugin_imports_little(pytester: pytest.Pytester) -> None:
-    """Without an option or a limit one module of the plugin is imported.
-
-    A limit on CPU time resets no peak.
-    """
     limited = "import pytest\npytestmark = pytest.mark.limit_rusage(cputime=60)\n"
     for mark, others in ("", []), (limited, ["rusage._pytest_phases"]):
         pytester.makepyfile(test_it=f"{mark}{IMPORTED} == {['rusage.pytest_plugin', *others]}")
@@ -550,7 +507,6 @@ def test_unused_plugin_imports_little(pytester: pytest.Pytester) -> None:
 
 @pytest.mark.usefixtures("as_installed")
 def test_plugin_can_be_blocked(pytester: pytest.Pytester) -> None:
-    """With ``-p no:rusage`` nothing is imported, and the option is unknown."""
     pytester.makepyfile(test_it=f"{IMPORTED} == []")
     pytester.runpytest_subprocess("-p", "no:rusage").assert_outcomes(passed=1)
     # In this process, pytest 7.0 fails otherwise.

@@ -37,14 +37,11 @@ no_sigterm = pytest.mark.skipif(sys.platform == "win32", reason="the server is e
 
 
 def files() -> dict[str, str]:
-    """Return the files of docs/services.md."""
     found = blocks((ROOT / "docs" / "services.md").read_text(encoding="utf-8"))
     return {name: block.text for block in found if (name := file_name(block))}
 
 
 def workers(port: int, number: int = 2, name: str = "process_resident_memory_bytes") -> set[str]:
-    """Return the process IDs of so many workers, when there are metrics of them."""
-
     def found() -> set[str] | None:
         line = rf'^{name}\{{pid="(\d+)"\}} \d'
         pids = set(re.findall(line, get(port), re.MULTILINE))
@@ -59,7 +56,6 @@ def workers(port: int, number: int = 2, name: str = "process_resident_memory_byt
 
 @needs_gunicorn
 def test_gunicorn_example(tmp_path: Path) -> None:
-    """The one of docs/monitoring.md exports each worker, with the figures of that worker."""
     with exported(tmp_path, workers=2) as (port, page_faults):
         lower, exposition, upper = page_faults(2), get(port, "metrics"), page_faults(2)
     found = re.findall(
@@ -72,7 +68,6 @@ def test_gunicorn_example(tmp_path: Path) -> None:
 
 
 def masters_in(output: Path) -> list[int]:
-    """Return the process IDs of gunicorn's masters in its log."""
     found = re.findall(r"\[(\d+)\] \[INFO\] Starting gunicorn", output.read_text())
     return [*map(int, found)]
 
@@ -108,7 +103,6 @@ def test_gunicorn_after_usr2(tmp_path: Path, end: str) -> None:
 
 
 def test_recycled_once() -> None:
-    """Several threads of a worker end requests above the limit."""
     lines: list[str] = []
     log = types.SimpleNamespace(info=lambda text, *values: lines.append(text % values))
     worker = types.SimpleNamespace(alive=True, log=log)
@@ -122,7 +116,6 @@ def test_recycled_once() -> None:
 
 @needs_gunicorn
 def test_gunicorn_recipe(tmp_path: Path) -> None:
-    """The one of docs/services.md replaces a worker that is above the limit."""
     text = config("services.md", r"# gunicorn.conf.py\n(.*?)```", "500 * 2**20", "0")
     with gunicorn(tmp_path, text, workers=1) as page_faults:
         page_faults(3)
@@ -154,7 +147,6 @@ app = Recycle(hello)
 )
 @pytest.mark.thorough
 def test_uvicorn_workers(tmp_path: Path) -> None:
-    """Each worker has its series; one that has grown is replaced, and no request fails."""
     pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
     pytest.importorskip("uvicorn", reason="uvicorn is not installed")
     small = files()["app.py"].replace("LIMIT = 500 *", "LIMIT = 100 *")
@@ -252,7 +244,6 @@ CELLS = [
 
 @resets
 def test_notebook() -> None:
-    """In a real kernel each later cell has its own peak, and its value or error, once."""
     reason = "nbclient and ipykernel are not installed"
     nbclient = pytest.importorskip("nbclient", reason=reason)
     nbformat = pytest.importorskip("nbformat", reason=reason)
@@ -304,10 +295,7 @@ SERVICE = "system.slice/x.service"
 )
 @pytest.mark.parametrize("version", FILES_OF_GROUPS)
 def test_container(version: str, own: str, shown: str, sizes: list[int], tmp_path: Path) -> None:
-    """The files of the tightest control group, of either version, beside the processes' figures.
-
-    A service sees the groups above its own; a container may see its own one at the top.
-    """
+    """A service sees the groups above its own; a container may see its own one at the top."""
     limit, unlimited = LIMITS_OF_GROUPS[version]
     group = tmp_path / version / shown
     for folder in [tmp_path / version / each for each in (".", Path(own).parent, own)]:
@@ -338,7 +326,6 @@ def test_container(version: str, own: str, shown: str, sizes: list[int], tmp_pat
 
 @resets
 def test_dask_cluster(tmp_path: Path) -> None:
-    """Usages travel from tasks and workers; the largest peak is one worker's."""
     pytest.importorskip("distributed", reason="dask[distributed] is not installed")
     (tmp_path / "cluster.py").write_text(files()["cluster.py"])
     done = subprocess.run(
@@ -364,7 +351,6 @@ with start_worker(app, perform_ping_check=False):
 
 
 def test_celery_task_that_raises() -> None:
-    """Its usage is printed too."""
     pytest.importorskip("celery", reason="celery is not installed")
     found = blocks((ROOT / "docs" / "services.md").read_text(encoding="utf-8"))
     (program,) = [each.text for each in found if each.text.startswith("import celery\n")]

@@ -38,7 +38,6 @@ FAST = 0.002
 
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
-    """Fail if a test leaves a thread or an open file behind."""
     before = open_files()
     yield
     assert not threads()
@@ -46,19 +45,16 @@ def nothing_is_left() -> Iterator[None]:
 
 
 def threads() -> int:
-    """Return the number of threads that take samples."""
     from rusage import _record
 
     return len(_record._samplers)  # noqa: SLF001 (threading.enumerate() does not know them)
 
 
 def wait_for(recording: rusage.record, count: int) -> None:
-    """Wait until a recording has some samples."""
     wait_until(lambda: len(recording.samples) >= count, f"{count} samples")
 
 
 def wait_for_the_end(*recordings: rusage.record) -> None:
-    """Wait until recordings have ended by themselves."""
     for r in recordings:
         # The locks that their threads release.
         wait_until(lambda r=r: not any(done.locked() for _, done in r._running), "the end")  # type: ignore[misc]  # noqa: SLF001
@@ -69,10 +65,6 @@ def wait_for_the_end(*recordings: rusage.record) -> None:
 
 
 def test_samples_of_a_block() -> None:
-    """The first is taken at the start, then one in each interval, and one at the end.
-
-    ``elapsed`` is 0 at ``began``.
-    """
     before = time.time()
     with rusage.record(interval=FAST) as r:
         started = time.time()
@@ -96,10 +88,6 @@ def test_samples_of_a_block() -> None:
 
 
 def test_largest_and_its_members() -> None:
-    """The members are of the same reading as the sample with the largest ``rss``.
-
-    Smaller ones follow it.
-    """
     tree = held(mib=5, children=[{"mib": 20}, {"mib": 30}])
     with tree as running, rusage.record(running.root, interval=FAST) as r:
         wait_for(r, 3)
@@ -114,7 +102,6 @@ def test_largest_and_its_members() -> None:
 
 
 def test_cpu_share() -> None:
-    """Two CPUs for a second are 2.0, in whatever time the samples lie."""
     first, last = rusage.Sample(1.0, 0, 0.5, 1, 0, None), rusage.Sample(2.0, 0, 2.5, 2, 0, None)
     assert last.cpu_share(first) == 2.0
     for earlier in last, rusage.Sample(2.5, 0, 2.5, 2, 0, None):
@@ -128,7 +115,6 @@ def test_cpu_share() -> None:
 )
 @pytest.mark.skipif(not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="there is no GIL")
 def test_missed_intervals() -> None:
-    """While C code holds the GIL no sample is taken, and the intervals count as missed."""
     with rusage.record(interval=0.01) as r:
         wait_for(r, 2)
         missed = r.missed
@@ -141,16 +127,11 @@ def test_missed_intervals() -> None:
 @pytest.mark.parametrize("limit", [2, 3, 7])
 @pytest.mark.parametrize("size", ["rss", "pss"])
 def test_neighbours_are_joined(size: str, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each entry but the last is the largest of as many successive samples.
-
-    ``on_sample`` sees all of them.
-    """
     if size in BACKEND.absent:
         pytest.skip(reason="this system has no pss")
     sample_members = rusage.Tree._sample_members
 
     def falling_pss(tree: rusage.Tree, *, pss: bool = False) -> Any:
-        """Let pss fall when rss grows."""
         sample, figures = sample_members(tree, pss=pss)
         return sample._replace(pss=sample.pss and 2**40 - sample.rss), figures
 
@@ -184,10 +165,7 @@ def test_neighbours_are_joined(size: str, limit: int, monkeypatch: pytest.Monkey
 
 
 def test_on_sample_in_compiled_code() -> None:
-    """It is called while the frame of the caller stands still, as the frame below Cython does.
-
-    Here one instruction enters the block, waits for a call, and leaves the block.
-    """
+    """As below Cython, the caller's frame stands still: one instruction does all."""
     called = threading.Event()
     r = rusage.record(interval=FAST, on_sample=lambda _: called.set())
     steps: list[Callable[[], object]] = [r.__enter__, lambda: called.wait(60), r.stop]
@@ -196,8 +174,6 @@ def test_on_sample_in_compiled_code() -> None:
 
 
 def test_frame_of_the_caller_is_not_kept() -> None:
-    """Its local variables are released when the function that has entered the block returns."""
-
     def enter() -> weakref.ref[Any]:
         local = threading.Event()
         r.__enter__()
@@ -213,10 +189,6 @@ def test_frame_of_the_caller_is_not_kept() -> None:
 
 @pytest.mark.parametrize("when", ["in the block", "at the end"])
 def test_samples_during_a_slow_start(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They wait: ``on_sample`` sees all of them, in order, when ``start`` has returned.
-
-    Also if the tree ends before.
-    """
     from rusage import _record, _threads
 
     seen: list[rusage.Sample] = []
@@ -243,7 +215,6 @@ def test_samples_during_a_slow_start(when: str, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3), KeyboardInterrupt()], ids=repr)
 def test_error_in_on_sample(error: BaseException) -> None:
-    """It ends the recording, and ``stop`` raises it, once."""
     calls: list[rusage.Sample] = []
 
     def fail(sample: rusage.Sample) -> None:
@@ -263,7 +234,7 @@ def test_error_in_on_sample(error: BaseException) -> None:
 
 
 def test_error_in_the_last_call_of_on_sample() -> None:
-    """``stop`` makes this call itself; the error of the block is the context."""
+    """``stop`` makes this call itself."""
 
     def fail(sample: rusage.Sample) -> None:
         raise ValueError(sample)
@@ -277,7 +248,6 @@ def test_error_in_the_last_call_of_on_sample() -> None:
 
 
 def stop_in_on_sample() -> None:
-    """No more samples are taken."""
     r = rusage.record(interval=FAST, on_sample=lambda _: r.stop() if len(r.samples) >= 3 else None)
     r.start()
     wait_for_the_end(r)
@@ -287,7 +257,6 @@ def stop_in_on_sample() -> None:
 
 
 def test_stop_in_on_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The thread that calls it is known, also after a fork, and before its start has returned."""
     stop_in_on_sample()
     from rusage import _record, _threads
 
@@ -305,7 +274,6 @@ def test_stop_in_on_sample(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_slow_on_sample_delays_itself_only() -> None:
-    """The other recording goes on meanwhile; each one's thread ends with it."""
     called, go_on = threading.Event(), threading.Event()
 
     def wait(_: rusage.Sample) -> None:
@@ -345,8 +313,6 @@ def test_recordings_that_stop_each_other() -> None:
 
 
 def test_start_in_four_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One of them records; to the others the object is in use."""
-
     def open_slowly(pid: int | None) -> rusage.Tree:
         time.sleep(0.1)
         return rusage.Tree(pid)
@@ -370,7 +336,6 @@ class Stop(Exception):  # noqa: N818 (not an error)
 @pytest.mark.parametrize("which", ["record", "stop", "raise"])
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # interrupted before the close
 def test_recordings_in_signal_handlers(which: str) -> None:
-    """A handler records, stops or raises, at any instruction of ``start`` and ``stop``."""
     r = rusage.record(interval=FAST)
 
     def record() -> None:
@@ -416,7 +381,7 @@ def test_recordings_in_signal_handlers(which: str) -> None:
     not hasattr(signal, "pthread_sigmask"), reason="this system has no signal masks"
 )
 def test_blocked_signals() -> None:
-    """The thread blocks all but the signals of errors; the starting thread's mask stays."""
+    """The thread blocks all but the signals of errors."""
     masks: list[set[Any]] = []
 
     def note(_: object) -> None:
@@ -435,7 +400,6 @@ def test_blocked_signals() -> None:
 
 @forks
 def test_fork_in_a_block() -> None:
-    """The child has no thread, and keeps the samples; the parent's recording goes on."""
     with rusage.record(interval=FAST) as r:
         wait_for(r, 3)
 
@@ -453,7 +417,6 @@ def test_fork_in_a_block() -> None:
 
 @forks
 def test_fork_in_on_sample() -> None:
-    """It takes no samples: the child ends with the recording's thread, which is its only one."""
     children: list[int] = []
 
     def fork(_: object) -> None:
@@ -471,7 +434,6 @@ def test_fork_in_on_sample() -> None:
 
 
 def test_end_of_the_program(python: Callable[..., str]) -> None:
-    """A recording that goes on does not keep the interpreter from ending."""
     program = (
         "import time, rusage; r = rusage.record(interval=0.001); r.start()\n"
         "end = time.monotonic() + 60\n"
@@ -500,10 +462,6 @@ while time.process_time() < 0.2:
 
 @pytest.mark.skipif(not hasattr(os, "waitid"), reason="this system has no waitid")
 def test_zombie() -> None:
-    """A last sample has what the tree has used since the sample before, and no members.
-
-    Then there is none.
-    """
     with subprocess.Popen([sys.executable, "-S", "-c", BURN], stdin=subprocess.PIPE) as child:
         with rusage.record(child.pid, interval=1e300) as r:
             assert child.stdin is not None
@@ -528,7 +486,6 @@ def test_zombie() -> None:
 
 
 def test_recording_that_is_never_stopped() -> None:
-    """The thread keeps it; when it has ended by itself, it gives a ResourceWarning."""
     seen: list[rusage.Sample] = []
     with held() as running:
         rusage.record(running.root, interval=FAST, on_sample=seen.append).start()
@@ -551,7 +508,6 @@ INTERVALS: dict[type[Exception], list[Any]] = {
 
 
 def test_bad_arguments() -> None:
-    """They are of another type, no interval, or too few samples; all are given by keyword."""
     for error, intervals in INTERVALS.items():
         for interval in intervals:
             with pytest.raises(error, match="interval"):
@@ -569,7 +525,6 @@ def test_bad_arguments() -> None:
 
 
 def test_before_the_start() -> None:
-    """There is nothing to report."""
     r = rusage.record()
     r.stop()
     assert r.samples == []
@@ -582,7 +537,6 @@ def test_before_the_start() -> None:
 
 
 def test_start_and_stop() -> None:
-    """They do what the block does; another start begins anew."""
     r = rusage.record(interval=FAST)
     r.start()
     assert repr(r.tree) == f"<rusage.Tree pid={os.getpid()}>"
@@ -605,7 +559,6 @@ def test_start_and_stop() -> None:
 
 @linux
 def test_sample_that_fails() -> None:
-    """``stop`` raises the error of the reading, such as too many open files."""
     r = rusage.record(interval=FAST)
     r.start()
     with no_files():

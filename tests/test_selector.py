@@ -46,7 +46,6 @@ def pretend(monkeypatch: pytest.MonkeyPatch, platform: str, release: str) -> Non
 def test_backend_of_each_platform(
     monkeypatch: pytest.MonkeyPatch, platform: str, release: str, name: str
 ) -> None:
-    """``sys.platform`` selects it, whatever version number it ends in."""
     pretend(monkeypatch, platform, release)
     module = f"rusage._backends.{backend_name(platform)}"
     monkeypatch.delitem(sys.modules, module, raising=False)
@@ -65,7 +64,6 @@ def test_backend_of_each_platform(
     ],
 )
 def test_platforms_without_usage(monkeypatch: pytest.MonkeyPatch, platform: str, why: str) -> None:
-    """The ImportError says why."""
     pretend(monkeypatch, platform, "1")
     monkeypatch.delitem(sys.modules, "rusage._backends.unknown", raising=False)
     with pytest.raises(ImportError, match=f"rusage does not support {platform}.*{why}"):
@@ -74,7 +72,6 @@ def test_platforms_without_usage(monkeypatch: pytest.MonkeyPatch, platform: str,
 
 @pytest.mark.parametrize("module", MODULES)
 def test_backends_need_nothing_of_the_system(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
-    """A backend uses nothing of the extension; its import needs no ``os.uname``, as on Windows."""
     pretend(monkeypatch, "win32", "")
     names = vars(load(f"rusage._backends.{module}", FOLDER / f"{module}.py"))
     assert not {"ffi", "lib", "_rusage"} & set(names)
@@ -90,7 +87,6 @@ def test_backends_need_nothing_of_the_system(monkeypatch: pytest.MonkeyPatch, mo
     ],
 )
 def test_later_releases(system: str, release: str) -> None:
-    """They have the fields that came with a release: the running kernel's, not the build's."""
     backend = SYSTEMS[system].backend
     name = backend.name.lower()
     later = backend_on(name, f"{name}8", release)

@@ -37,7 +37,6 @@ def test_parse_size(text: str, expected: int) -> None:
     ],
 )
 def test_parse_size_rejects(text: str) -> None:
-    """The error shows the text and names all units."""
     expected = "expected a number of bytes, or one with K, M, G or T"
     with pytest.raises(ValueError, match=expected) as caught:
         parse_size(text)
@@ -48,7 +47,6 @@ def test_parse_size_rejects(text: str) -> None:
     "text", ["18446744073709551616", "16777216 TiB", "9" * 5000, f"{'9' * 5000}.5 GiB"], ids=len
 )
 def test_parse_size_rejects_large_sizes(text: str) -> None:
-    """2**64 bytes or more; int() refuses 5000 digits. The error shows the beginning."""
     with pytest.raises(ValueError, match=r"too large a size: .* less than 2\*\*64 bytes") as caught:
         parse_size(text)
     assert text[:40] in str(caught.value)

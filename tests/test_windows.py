@@ -24,10 +24,6 @@ on_windows = pytest.mark.skipif(sys.platform != "win32", reason="asks Windows it
 
 @on_windows
 def test_times_as_in_standard_library() -> None:
-    """User and kernel time lie between two of os.times.
-
-    They add up to one between two of time.process_time.
-    """
     while os.times().user < 0.05:
         pass
     before, before_split = time.process_time_ns(), os.times()
@@ -43,7 +39,6 @@ def test_times_as_in_standard_library() -> None:
 
 @on_windows
 def test_thread_time_as_in_standard_library() -> None:
-    """The same for time.thread_time; all else is 0."""
     while time.thread_time() < 0.05:
         pass
     before = time.thread_time_ns()
@@ -55,7 +50,6 @@ def test_thread_time_as_in_standard_library() -> None:
 
 @on_windows
 def test_touched_memory(python: Callable[..., str]) -> None:
-    """64 MiB are 16384 pages, each of them a fault; the peak does not fall when they are freed."""
     program = (
         "import rusage\n"
         "usages = [rusage.getrusage(0)]\n"
@@ -74,7 +68,6 @@ def test_touched_memory(python: Callable[..., str]) -> None:
 
 
 def ask_about_an_ended_child() -> tuple[float, float, int]:
-    """Return the CPU time that a child prints, and its handle's time and peak after its end."""
     code = "import time\nwhile time.process_time() < 0.5: pass\nprint(time.process_time())"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
@@ -95,7 +88,6 @@ def ask_about_an_ended_child() -> tuple[float, float, int]:
     strict=False,  # those may happen to fit
 )
 def test_times_of_an_ended_child() -> None:
-    """Its handle is kept open: it has used what it printed before, and some more to end."""
     said, used, _ = ask_about_an_ended_child()
     assert said <= used < said + 0.5
 
@@ -105,13 +97,11 @@ def test_times_of_an_ended_child() -> None:
     under_wine(), reason="Wine forgets the peak of a process that has ended", strict=True
 )
 def test_peak_of_an_ended_child() -> None:
-    """An interpreter's peak is some MiB, after its end as well."""
     assert 4 * MIB <= ask_about_an_ended_child()[2] <= 128 * MIB
 
 
 @on_windows
 def test_windows_error_is_an_oserror() -> None:
-    """An invalid handle gives ERROR_INVALID_HANDLE, the system's text, and the fitting errno."""
     code = lib.rusage_get_process(0x7FFFFFF0, new_call(BACKEND, 0, BACKEND.measured["RUSAGE_SELF"]))
     assert code == 6
     error = error_of(code)
@@ -124,5 +114,4 @@ def test_windows_error_is_an_oserror() -> None:
 
 @on_windows
 def test_page_size() -> None:
-    """It is dwPageSize, not the allocation granularity of 64 KiB."""
     assert rusage.getpagesize() != mmap.ALLOCATIONGRANULARITY

@@ -39,7 +39,6 @@ except (rusage.TimeoutExpired, rusage.CalledProcessError) as failed:
 
 
 async def wait_for_child() -> None:
-    """Use the module that needs no import of its own."""
     assert_type(await rusage.asyncio.run(["x"]), rusage.CompletedProcess[bytes])
 
 

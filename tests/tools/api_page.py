@@ -183,7 +183,6 @@ Attribute = tuple[str, ast.expr, str]  # name, type and description
 
 
 def markdown(docstring: str) -> str:
-    """Return a docstring as Markdown; its examples are blocks."""
     parts = []
     first, _, rest = docstring.partition("\n")
     for part in f"{first}\n{textwrap.dedent(rest)}".strip().split("\n\n"):
@@ -206,7 +205,6 @@ def markdown(docstring: str) -> str:
 
 
 def signature(name: str, parameters: str, result: str = "") -> str:
-    """Return a block with a signature, whose parameters are on lines of their own if it is long."""
     line = f"{name}({parameters}){result}"
     if len(line) > SIGNATURE_WIDTH:
         each = re.sub(r", (?=(?:\*|\w+[:=,]|/))", ",\n    ", parameters)
@@ -215,13 +213,11 @@ def signature(name: str, parameters: str, result: str = "") -> str:
 
 
 def shown_parameters(node: Function) -> str:
-    """Return the parameters of a function, without ``self``, as ruff formats them."""
     text = re.sub(r"^self(, (/, )?)?", "", ast.unparse(node.args))
     return re.sub(r"(: [^,=]+)=", r"\1 = ", text)
 
 
 def of_function(name: str, node: Function, parameters: str = "") -> str:
-    """Return the signature of a function and its docstring."""
     if not parameters:
         parameters = shown_parameters(node)
     is_async = isinstance(node, ast.AsyncFunctionDef)
@@ -239,14 +235,12 @@ def statements(body: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def is_property(node: ast.stmt) -> bool:
-    """Return whether this is a public property."""
     return isinstance(node, ast.FunctionDef) and any(
         ast.unparse(decorator) == "property" for decorator in node.decorator_list
     )
 
 
 def fields(node: ast.ClassDef, tree: ast.Module) -> list[Attribute]:
-    """Return name, type and description of the fields of a named tuple."""
     found: list[Attribute] = []
     for base in statements(tree.body):
         if isinstance(base, ast.ClassDef) and base.name == f"_{node.name}":
@@ -273,7 +267,6 @@ def attributes(body: list[ast.stmt]) -> list[Attribute]:
 
 
 def of_class(name: str, node: ast.ClassDef, tree: ast.Module, parameters: str) -> str:
-    """Return the signature of a class, its docstring, its attributes and its methods."""
     bases = [base for base in map(ast.unparse, node.bases) if base.startswith("_")]
     shared = [each for each in tree.body if isinstance(each, ast.ClassDef) and each.name in bases]
     body = statements([*itertools.chain(*(each.body for each in shared)), *node.body])
@@ -306,7 +299,6 @@ def availability(entry: Entry) -> str:
 
 
 def described(entry: Entry) -> str:
-    """Return the section of a name."""
     name = f"rusage.{entry.name}"
     if entry.text:
         return f"```text\n{name}: {entry.source}\n```\n\n{markdown(entry.text)}"
@@ -321,7 +313,6 @@ def described(entry: Entry) -> str:
 
 
 def written() -> str:
-    """Return the page as it must be."""
     overview: list[str] = []
     parts = []
     for each in CONTENTS:

@@ -34,7 +34,6 @@ AS_USER = ["setpriv", "--reuid=user", "--regid=user", "--init-groups", "env", "H
 
 
 def blocks(text: str, heading: str, language: str) -> list[str]:
-    """Return the code blocks in a language under a heading of a Markdown text, and at least one."""
     section = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
     found = [part.split("\n```\n", 1)[0] for part in section.split(f"\n```{language}\n")[1:]]
     if not found:
@@ -43,12 +42,10 @@ def blocks(text: str, heading: str, language: str) -> list[str]:
 
 
 def paste(root: Path, *command: str, folder: str = SOURCE) -> list[str]:
-    """Return the command that runs another one in a folder of a root folder."""
     return inside(root, "env", f"--chdir=/{folder}", *command, **variables(VARIABLES))
 
 
 def main() -> int:
-    """Run both commands and the examples; return the first exit status that is not 0."""
     folder = new_folder(__doc__)
     folder.mkdir(parents=True)
     base = folder / "base"

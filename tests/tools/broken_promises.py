@@ -47,7 +47,6 @@ def chosen(words: list[str]) -> dict[int, Patch]:
 
 
 def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run Python in the copy."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
@@ -59,7 +58,6 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def build(folder: Path, how: list[str]) -> str:
-    """Build the extension and the launcher in their places; return the error."""
     done = run(*how, folder=folder)
     return done.stderr if done.returncode else ""
 
@@ -90,10 +88,7 @@ def outcomes(tests: set[str], folder: Path) -> Outcomes:
 
 
 def attempt(patch: Patch, folder: Path, *, is_stale: bool) -> str:
-    """Apply a patch, run its tests and undo it, but for the build; return what is wrong.
-
-    *is_stale*: the build has an earlier patch of C.
-    """
+    """Apply a patch, run its tests and undo it, but for the build; return what is wrong."""
     file = folder / patch.file
     before = file.read_text(encoding="utf-8")
     if before.count(patch.old) != 1:
@@ -112,17 +107,15 @@ def attempt(patch: Patch, folder: Path, *, is_stale: bool) -> str:
 
 
 def is_compiled(patch: Patch) -> bool:
-    """Return whether a patch is of C."""
     return not patch.file.endswith(".py")
 
 
 def forget_bytecode(file: Path) -> None:
-    """Remove what was compiled of a file: a change within a second may keep its time and size."""
+    """Remove it: a change within a second may keep the file's time and size."""
     shutil.rmtree(file.parent / "__pycache__", ignore_errors=True)
 
 
 def main() -> int:
-    """Try patches; return 1 if something is wrong."""
     patches = chosen([word for word in sys.argv[1:] if word != "-v"])
     wrong = 0
     with tempfile.TemporaryDirectory() as temporary:

@@ -67,7 +67,6 @@ CLOCKS = {
 
 
 def matching(values: dict[str, str], text: str) -> str:
-    """Return the values whose patterns are in a text."""
     return " | ".join(value for pattern, value in values.items() if re.search(pattern, text))
 
 
@@ -105,7 +104,6 @@ def claims(backend: Backend, module: str = "resource") -> dict[str, str]:
 
 
 def of_waits(backend: Backend, *, is_raw: bool) -> dict[str, str]:
-    """Return what a backend says of the usage of a child that has ended."""
     said = {}
     own, children = (
         backend.measured.get(name, _base.NONE) for name in ("RUSAGE_SELF", "RUSAGE_CHILDREN")
@@ -121,7 +119,6 @@ def of_waits(backend: Backend, *, is_raw: bool) -> dict[str, str]:
 
 
 def of_memory(backend: Backend, *, is_raw: bool) -> dict[str, str]:
-    """Return what a backend says of the peak, and of the memory in the integrals."""
     rule = backend.child_peak
     if "ru_maxrss" not in backend.measured["RUSAGE_SELF"]:
         return {"ru_maxrss: unit": "0"}
@@ -140,7 +137,6 @@ def of_memory(backend: Backend, *, is_raw: bool) -> dict[str, str]:
 
 
 def backend_of(system: str, release: str) -> Backend:
-    """Return the backend of a release, or of the newest one, by the system's name in uname(2)."""
     from expected import backend_on
 
     platform = system.lower() if system in SYSTEMS[:-1] else "win32"
@@ -188,7 +184,6 @@ def points(path: Path, backend: Backend, field: str) -> list[str]:
 
 
 def literals() -> str:
-    """Return what all backends say, as Python."""
     newest = {name: claims(backend_of(name, "")) for name in SYSTEMS}
     newest["Wine"] = newest["Windows"] | WINE
     older = {}

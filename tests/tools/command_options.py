@@ -75,7 +75,6 @@ complete -F _rusage rusage
 
 
 def bash() -> str:
-    """Return the completion for bash."""
     words = [word for option in ALL for word in spelling(option)]
     with_file = [word for option in ALL if option.value == "FILE" for word in spelling(option)]
     return BASH.format(
@@ -84,7 +83,6 @@ def bash() -> str:
 
 
 def zsh() -> str:
-    """Return the completion for zsh."""
     lines = [
         "#compdef rusage",
         "# Completion of rusage(1) for zsh. Written by tests/tools/command_options.py.",
@@ -98,7 +96,6 @@ def zsh() -> str:
 
 
 def zsh_option(option: Option) -> str:
-    """Return an option for ``_arguments``."""
     words = [f"-{option.letter}{'+' if option.value else ''}"] if option.letter else []
     words.append(f"--{option.name}{'=' if option.value else ''}")
     text = option.text.replace("]", r"\]").replace("'", r"'\''")
@@ -128,7 +125,6 @@ complete -c rusage -x -a "(__fish_complete_subcommand {with_value})"
 
 
 def fish() -> str:
-    """Return the completion for fish."""
     # __fish_complete_subcommand takes a long option for one of its own, if no letter precedes it.
     lines = [FISH.format(with_value=" ".join(sorted(WITH_VALUE, key=len)))]
     for option in ALL:
@@ -143,7 +139,6 @@ def fish() -> str:
 
 
 def page() -> str:
-    """Return the reference of the command with its lists of options."""
     parts = []
     for title, group in OPTIONS.items():
         lines = [f"{in_code(title)}:", ""]
@@ -173,7 +168,6 @@ def roff(words: str) -> list[str]:
 
 
 def item(option: Option) -> list[str]:
-    """Return an option's spellings and its sentence in the help, with a capital and a full stop."""
     value = f" Ar {option.value}" if option.value else ""
     long = f"Fl -{option.name}{value}"
     spelled = f"Fl {option.letter}{value} , {long}" if option.letter else long
@@ -197,7 +191,6 @@ def man_options(written: str) -> list[str]:
 
 
 def man_page() -> str:
-    """Return the manual page with its list of options as it must be."""
     text = (DOCS / "rusage.1").read_text(encoding="utf-8")
     parts = re.split(
         r'(\.\\" (?:options, written by tests/tools/command_options.py:|end of the options)\n)',
@@ -217,7 +210,6 @@ FILES: dict[Path, Callable[[], str]] = {
 
 
 def main() -> None:
-    """Write all files."""
     for path, text in FILES.items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text(), encoding="utf-8")

@@ -53,7 +53,6 @@ lib: Lib
 
 
 def python_type(declared: Any) -> str:
-    """Return the type in Python of a C type."""
     if isinstance(declared, model.ArrayType):
         return f"Pointer[{python_type(declared.item)}]"
     if isinstance(declared, model.PointerType):
@@ -66,7 +65,6 @@ def python_type(declared: Any) -> str:
 
 
 def stub() -> str:
-    """Return the text of the file, for all systems together."""
     declared: dict[str, Any] = {}
     for backend in [*BACKENDS, "unknown"]:
         builder: Any = rusage_build.builder(backend)

@@ -88,14 +88,12 @@ def zig(*arguments: str | Path) -> str:
 
 
 def included_by(source: Path) -> set[Path]:
-    """Return the C files that a file includes, those that they include too."""
     names = re.findall(r'^#include "(.+\.[ch])"$', source.read_text(encoding="utf-8"), re.MULTILINE)
     found = {(source.parent / name).resolve() for name in names}
     return found.union(*map(included_by, found))
 
 
 def compile_for(platform: str, target: str, folder: Path) -> str:
-    """Compile the C of a platform for a target; return the complaints."""
     source = folder / f"{platform}.c"
     if not source.exists():
         subprocess.run(
@@ -118,7 +116,6 @@ def compile_for(platform: str, target: str, folder: Path) -> str:
 
 
 def build(target: str, program: Path, *options: str | Path, libc: bool) -> str:
-    """Compile the launcher, and link it if that needs no C library; return the complaints."""
     # Linking with one takes ziglang a quarter of a minute: it builds the library first.
     compiled = program.with_suffix(".o")
     flags: list[str | Path] = [*WARNINGS, *([] if libc else NO_LIBC), *options]
@@ -147,7 +144,6 @@ def run_launcher(emulator: str, program: Path) -> str:
 
 
 def report(name: str, target: str, trouble: str, remark: str) -> bool:
-    """Print a row of the table; return whether all is well."""
     verdict = "FAILED" if trouble else "ok"
     print(f"{name:10} {target:22} {verdict:6} {remark}".rstrip())
     print(trouble, end="", flush=True)
@@ -155,10 +151,6 @@ def report(name: str, target: str, trouble: str, remark: str) -> bool:
 
 
 def test_launcher(target: str, emulator: str | None, folder: Path) -> list[bool]:
-    """Build the launcher for a target in all its forms, and run it if there is an emulator.
-
-    Return what went well.
-    """
     trouble = build(target, folder / f"launcher-{target}", libc=True)
     well = [report("launcher", target, trouble, "with a C library")]
     if emulator is None:

@@ -47,7 +47,6 @@ exec chroot "$0" "$@"
 
 
 def variables(patterns: list[str]) -> dict[str, str]:
-    """Return the environment variables whose names match one of the patterns."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -56,7 +55,6 @@ def variables(patterns: list[str]) -> dict[str, str]:
 
 
 def configure(root: Path) -> None:
-    """Copy the configuration that this machine has."""
     for name in CONFIGURATION:
         source, target = Path(name).expanduser(), root / name.replace("~", "root").lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -39,7 +39,6 @@ PARENT = 64 * 1024  # KiB
 
 
 def facts(printed: str) -> dict[str, dict[str, str | None]]:
-    """Return the facts that the lines show."""
     found: dict[str, dict[str, str | None]] = {}
 
     def show(name: str, value: str | None, what: str, numbers: list[int]) -> None:
@@ -69,14 +68,12 @@ def facts(printed: str) -> dict[str, dict[str, str | None]]:
 
 
 def parted(line: str) -> tuple[str, list[int]]:
-    """Return the words at the start of a line, and the numbers behind them."""
     found = re.fullmatch(r"(.*?)((?: +-?[0-9.]+)*)(?: +doubled)? *", line)
     words, numbers = (found[1], found[2].split()) if found else (line, [])
     return words.strip(), [round(float(number)) for number in numbers]
 
 
 def main() -> None:
-    """Write the file."""
     path = Path(sys.argv[1])
     system, release, machine = path.stem.split("-")
     said = {

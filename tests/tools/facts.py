@@ -378,34 +378,28 @@ ASKED: Any = None
 
 
 def ask(name: str) -> None:
-    """Ask a module from now on."""
     global ASKED  # noqa: PLW0603
     is_windows = name == "resource" and sys.platform == "win32"
     ASKED = WindowsUsage() if is_windows else importlib.import_module(name)
 
 
 def usage(who: int = SELF) -> Any:
-    """Return the usage of this process."""
     return ASKED.getrusage(who)
 
 
 def both_times(used: Any) -> tuple[float, float]:
-    """Return user and system time."""
     return float(used.ru_utime), float(used.ru_stime)
 
 
 def maxrss() -> int:
-    """Return the peak of this process as it is reported."""
     return int(usage().ru_maxrss)
 
 
 def cputime(used: Any) -> float:
-    """Return user and system time together."""
     return float(used.ru_utime + used.ru_stime)
 
 
 def wait4(pid: int, options: int = 0) -> Any:
-    """Wait for a child; return its usage, or None if it lives."""
     asked = ASKED if hasattr(ASKED, "wait4") else os
     ended, _, used = asked.wait4(pid, options)
     return used if ended else None
@@ -441,13 +435,11 @@ def touch(size: int) -> mmap.mmap:
 
 
 def free(block: mmap.mmap) -> None:
-    """Give the memory back."""
     BLOCKS.remove(block)
     block.close()
 
 
 def burn(seconds: float) -> None:
-    """Use CPU time."""
     end = time.process_time() + seconds
     while time.process_time() < end:
         pass
@@ -474,7 +466,6 @@ def kind(*kinds: tuple[str, bool]) -> str | None:
 
 
 def fork(action: Callable[[], object]) -> int:
-    """Fork a child that does something and ends; return its process ID."""
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -490,7 +481,6 @@ def fork(action: Callable[[], object]) -> int:
 
 
 def accepted_who() -> Iterator[Fact]:
-    """Try which numbers getrusage(2) accepts."""
     accepted = []
     for who in [*range(-4, 5), 99]:
         with contextlib.suppress(ValueError, OSError):
@@ -504,7 +494,6 @@ def accepted_who() -> Iterator[Fact]:
 
 
 def clock() -> Iterator[Fact]:
-    """Find the usual step of the times, and how they are split."""
     readings = []
     end = time.process_time() + 0.1
     while time.process_time() < end:
@@ -553,7 +542,6 @@ def split() -> Fact:
 
 
 def statistics_clock() -> Fact:
-    """Ask sysctl(8) for the rate."""
     name = "times: statistics clock"
     sysctl = shutil.which("sysctl", path="/sbin:/usr/sbin:/bin:/usr/bin")
     if sysctl is None or sys.platform.startswith(("linux", "darwin")):
@@ -564,7 +552,6 @@ def statistics_clock() -> Fact:
 
 
 def peak() -> Iterator[Fact]:
-    """Find the unit of the peak, and when the kernel updates it."""
     is_reached = reach_peak()
     growth = []
     start = time.process_time()
@@ -646,7 +633,6 @@ def huge_pages() -> Iterator[Fact]:
 
 
 def private(file: Any, size: int) -> mmap.mmap:
-    """Map a file, and read each page of it."""
     view = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY)
     if hasattr(mmap, "MADV_HUGEPAGE"):
         view.madvise(mmap.MADV_HUGEPAGE)
@@ -656,7 +642,6 @@ def private(file: Any, size: int) -> mmap.mmap:
 
 
 def require_huge_pages(file: Any, size: int) -> None:
-    """Raise an exception unless a mapped file has huge pages."""
     view = private(file, size)
     found = re.findall(r"(?:File|Shmem)PmdMapped: *([0-9]+) kB", in_proc("smaps"))
     if sum(map(int, found)) * 1024 < len(view) // 2:
@@ -664,13 +649,11 @@ def require_huge_pages(file: Any, size: int) -> None:
 
 
 def high_water_mark() -> int | None:
-    """Return the peak that Linux has in /proc, in bytes."""
     found = re.search(r"VmHWM:\s*(\d+) kB", in_proc("status"))
     return int(found[1]) * 1024 if found else None
 
 
 def in_proc(name: str) -> str:
-    """Return what a file in /proc of Linux says of this process, or nothing."""
     if not sys.platform.startswith("linux"):  # Wine has another process's
         return ""
     try:
@@ -684,7 +667,6 @@ NOTHING = [sys.executable, "-S", "-E", "-c", "pass"]
 
 
 def execute() -> None:
-    """Execute a small program in place of this one."""
     os.execv(NOTHING[0], NOTHING)
 
 
@@ -726,7 +708,6 @@ def kind_of_peak(share: float) -> str:
 
 
 def inherited_by_handle() -> Iterator[Fact]:
-    """Ask Windows for the peak of a child that has ended."""
     touch(256 * MIB)
     with subprocess.Popen(NOTHING) as child:
         child.wait()
@@ -737,7 +718,6 @@ def inherited_by_handle() -> Iterator[Fact]:
 
 
 def executed(before: str = "") -> Iterator[Fact]:
-    """Tell whether exec resets the peak of a process."""
     if before:
         after, start = maxrss(), int(before)
         value = kind(("kept", after > 0.8 * start), ("reset", after < 0.5 * start))
@@ -750,7 +730,6 @@ def executed(before: str = "") -> Iterator[Fact]:
 
 
 def integrals() -> Iterator[Fact]:
-    """Tell whether the integrals grow with CPU time, and with mapped memory."""
     burn(0.1)
     start = usage().ru_idrss
     burn(0.2)
@@ -772,7 +751,6 @@ def integrals() -> Iterator[Fact]:
 
 
 def faults() -> Iterator[Fact]:
-    """Count page faults."""
     pages = 64 * MIB // mmap.PAGESIZE
     number = grown(lambda: touch(64 * MIB))["ru_minflt"]
     value = kind(("each page", 0.9 * pages <= number <= 1.5 * pages), ("0", number == 0))
@@ -804,26 +782,22 @@ def faults() -> Iterator[Fact]:
 
 @contextlib.contextmanager
 def scratch_file(folder: str | None = None) -> Iterator[Any]:
-    """Provide an unbuffered file that is removed afterwards."""
     with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
         yield file
 
 
 def fill(file: Any, size: int) -> None:
-    """Write data that nothing can compress to the file and its device."""
     file.write(os.urandom(size))
     os.fsync(file.fileno())
 
 
 def forget(file: Any) -> None:
-    """Ask the system to forget the data of a file, and go to its start."""
     file.seek(0)
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def blocks() -> Iterator[Fact]:
-    """Find the unit of block I/O, in the first folder whose file system writes to a device."""
     size = 8 * MIB
     read = written = 0
     read_bytes = written_bytes = 0
@@ -878,7 +852,6 @@ def block_unit(number: int, size: int, recorded: int) -> str | None:
 
 
 def recorded_bytes(name: str) -> int:
-    """Return a number of bytes that Linux has in /proc for this process, or 0."""
     found = re.search(rf"^{name}: (\d+)", in_proc("io"), re.MULTILINE)
     return int(found[1]) if found else 0
 
@@ -889,7 +862,6 @@ SIGNALS = {(0, 0): "0", (10, 0): "handled", (10, 10): "handled and ignored"}
 
 
 def messages() -> Iterator[Fact]:
-    """Count messages on sockets and pipes."""
     one, other = socket.socketpair()
     reading, writing = os.pipe()
 
@@ -911,8 +883,6 @@ def messages() -> Iterator[Fact]:
 
 
 def signals() -> Iterator[Fact]:
-    """Count signals that are handled and ignored."""
-
     def send() -> None:
         for _ in range(10):
             os.kill(os.getpid(), signal.SIGUSR1)
@@ -926,8 +896,6 @@ def signals() -> Iterator[Fact]:
 
 
 def switches() -> Iterator[Fact]:
-    """Count context switches of threads that sleep, yield or compete."""
-
     def rest() -> None:
         for _ in range(50):
             time.sleep(0.001)
@@ -954,7 +922,6 @@ def switches() -> Iterator[Fact]:
 
 
 def competition() -> Fact:
-    """Tell whether a switch is counted that another process forces."""
     name, number = "ru_nivcsw: competition", os.cpu_count() or 1
     if hasattr(os, "sched_setaffinity"):
         number = 1
@@ -981,7 +948,6 @@ def competition() -> Fact:
 
 
 def children() -> Iterator[Fact]:
-    """Find what RUSAGE_CHILDREN adds, and when."""
     if not hasattr(os, "fork"):
         return
     yield from children_when()
@@ -1000,7 +966,6 @@ def children() -> Iterator[Fact]:
 
 
 def children_when() -> Iterator[Fact]:
-    """Read RUSAGE_CHILDREN while a child lives, when it has ended, and when it was waited for."""
     reading, writing = os.pipe()
     proceed, go = os.pipe()
 
@@ -1037,8 +1002,6 @@ def children_when() -> Iterator[Fact]:
 
 
 def children_peak() -> Fact:
-    """Tell whether the peak of children is the largest or their sum."""
-
     def work() -> None:
         touch(128 * MIB)
         burn(0.1)
@@ -1052,7 +1015,6 @@ def children_peak() -> Fact:
 
 
 def last_reading() -> Iterator[Fact]:
-    """Compare a child's last reading with wait4(2), and that with RUSAGE_CHILDREN."""
     reading, writing = os.pipe()
     names = (*COUNTERS, *SWITCHES)
 
@@ -1165,7 +1127,6 @@ def zombies() -> Iterator[Fact]:
 
 
 def threads() -> Iterator[Fact]:
-    """Tell whose usage RUSAGE_THREAD is."""
     who = getattr(ASKED, "RUSAGE_THREAD", None)
     if who is None:
         return
@@ -1279,7 +1240,6 @@ def kernel() -> tuple[str, str, str]:
 
 
 def numbers(release: str) -> list[int]:
-    """Return the numbers of a release."""
     return [int(number) for number in re.findall(r"\d+", release)]
 
 
@@ -1294,7 +1254,6 @@ def claims(system: str, release: str) -> dict[str, str]:
 
 
 def outcome(fact: Fact, said: dict[str, str]) -> str:
-    """Return how a fact compares with what is said."""
     if fact.value is None:
         return "not shown"
     if not said.get(fact.name):
@@ -1303,7 +1262,6 @@ def outcome(fact: Fact, said: dict[str, str]) -> str:
 
 
 def evidence(system: str, release: str, machine: str, interpreter: str, facts: list[Fact]) -> str:
-    """Return the evidence as JSON."""
     said = {
         "system": system,
         "release": release,
@@ -1316,7 +1274,6 @@ def evidence(system: str, release: str, machine: str, interpreter: str, facts: l
 
 
 def main() -> int:
-    """Measure, print, and write the evidence; return 1 if something is refuted."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", metavar="FILE", help="write the evidence to FILE")
     parser.add_argument("--module", default="resource", help=argparse.SUPPRESS)

@@ -27,7 +27,6 @@ TOX = "/tox/bin/tox"
 
 
 def main() -> int:
-    """Make the root folder and run the suites; return the first exit status that is not 0."""
     folder = new_folder(__doc__)
     asked = [word.partition("=") for word in sys.argv[2:] or INTERPRETERS]
     tests = {name: files for name, _, files in asked}

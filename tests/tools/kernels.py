@@ -74,7 +74,6 @@ EMULATED_PARAMETERS, EMULATED_MANY = "no_timer_check", "tsc=reliable lpj=8000000
 
 
 def make_image(root: Path, releases: Iterable[str]) -> None:
-    """Make a root folder with the kernels of some releases of Debian, Python and the package."""
     step(f"the image: a Debian {RELEASE} with {PACKAGES}")
     make_root(root, RELEASE, PACKAGES)
     sources = root / "etc/apt/sources.list"
@@ -102,12 +101,10 @@ def make_image(root: Path, releases: Iterable[str]) -> None:
 
 
 def step(what: str) -> None:
-    """Print what is made next, and when."""
     print(f"{time.strftime('%H:%M:%S')} {what}", flush=True)
 
 
 def kernel(root: Path, version: str) -> str:
-    """Return the name of a root folder's newest kernel whose name starts with a version."""
     names = [
         path.name.removeprefix("vmlinuz-") for path in (root / "boot").glob(f"vmlinuz-{version}*")
     ]
@@ -129,7 +126,6 @@ def devices(folder: Path, command: str) -> list[str]:
 
 
 def machine(folder: Path, name: str, cpus: int, command: str, accelerator: str) -> list[str]:
-    """Return QEMU's command: a machine boots a kernel, runs a shell command and powers off."""
     parameters = f"{PARAMETERS} console=ttyS0 root=/dev/vda rw"
     if accelerator == "tcg":
         parameters = f"{parameters} {EMULATED_PARAMETERS}"
@@ -159,7 +155,6 @@ def works(qemu: list[str]) -> bool:
 
 
 def main() -> int:
-    """Make the image and run the suite on each kernel; return 1 if a run has failed."""
     folder, arguments = new_folder(__doc__), sys.argv[2:]
     # From the oldest: apt refuses to install an older kernel's package after a newer one's.
     named = [machine for name, machine in MACHINES.items() if name in arguments]

@@ -75,7 +75,6 @@ GROUPS: dict[str, Collection[str]] = {
 
 
 def measured_for(backend: Backend, name: str) -> frozenset[str]:
-    """Return what is measured for a ``RUSAGE_*``, by a wait or by ``from_native``."""
     if name == "Process":
         return backend.process
     if name == "RUSAGE_BOTH":
@@ -99,19 +98,15 @@ def missing(backend: Backend, name: str) -> str:
 
 
 def is_partial(backend: Backend, name: str) -> bool:
-    """Return whether a name that is provided lacks a field of RUSAGE_SELF."""
     own = backend.measured["RUSAGE_SELF"]
     return name not in MEMORY and not own <= measured_for(backend, name)
 
 
 def link(backend: Backend) -> str:
-    """Return a system's name, as a link to its section."""
     return f"[{backend.name}](#{backend.name.lower().replace(' ', '-')})"
 
 
 def measured_fields() -> list[str]:
-    """Return the overview of the fields of a process."""
-
     def cell(backend: Backend, heading: str, group: Collection[str]) -> str:
         measured = backend.measured["RUSAGE_SELF"] & set(group)
         if len(measured) < len(group):
@@ -126,7 +121,6 @@ def measured_fields() -> list[str]:
 
 
 def provided_names() -> list[str]:
-    """Return the overview of the names that each system provides."""
     names = [name for name in NAMES if name not in {"RUSAGE_SELF", "wait3"}]  # wait3 is as wait4
     heads = [
         f"`{name.removeprefix('RUSAGE_')}`".replace("`wait4`", "`wait3`, `wait4`") for name in names
@@ -150,7 +144,6 @@ def together(said: Mapping[str, str]) -> list[str]:
 
 
 def section(backend: Backend) -> list[str]:
-    """Return what is known about one system."""
     sources = documentation(backend).sources
     notes = {name: backend.notes.get(name, "").replace("*", r"\*").split("; ") for name in FIELDS}
     # What is said of many fields is said below the table.
@@ -203,7 +196,6 @@ def kernels(backend: Backend) -> dict[str, Path]:
 
 
 def shown(backend: Backend, field: str) -> dict[str, list[str]]:
-    """Return the releases whose kernel showed something, each with the points."""
     releases = {name: points(path, backend, field) for name, path in kernels(backend).items()}
     return {name: said for name, said in releases.items() if said}
 
@@ -221,7 +213,6 @@ def seen(backend: Backend) -> str:
 
 
 def children() -> list[str]:
-    """Return what ``run`` and ``Popen`` measure, once for all systems."""
     found: dict[str, list[str]] = {}
     for backend in SYSTEMS:
         said = f"never; {listed(backend.waited) or 'nothing'} of a child"
@@ -232,7 +223,6 @@ def children() -> list[str]:
 
 
 def tables() -> str:
-    """Return the generated part of the page."""
     lines = [
         "## Overview",
         "",
@@ -274,13 +264,11 @@ def merged(head: list[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def inherited() -> str:
-    """Return whose peak each kernel reports for a child, and where it does so."""
     head = ["after `fork`", "after `vfork` or `posix_spawn`", "after `exec`", "since", "function"]
     return merged(head, ((each.name, *documentation(each).child_peak) for each in KNOWN))
 
 
 def tiers() -> str:
-    """Return the tiers, and the systems of each."""
     rows = []
     for number, meaning in TIERS.items():
         names = [
@@ -293,14 +281,12 @@ def tiers() -> str:
 
 
 def clocks() -> str:
-    """Return how each kernel updates the times."""
     return merged(
         ["user and system time"], ((each.name, documentation(each).clock) for each in KNOWN)
     )
 
 
 def processes() -> str:
-    """Return what is known of other processes."""
     head = [
         "fields of another process",
         "clock of `getrusage()`, of `cputime()`",
@@ -352,7 +338,6 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
 
 
 def with_table(text: str, name: str, generated: str) -> str:
-    """Return a text with a generated table between its two marks."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     if begin not in text:  # not Markdown
         begin, end = f"# <{name}>", f"# </{name}>"
@@ -364,7 +349,6 @@ def with_table(text: str, name: str, generated: str) -> str:
 
 
 def written(path: Path) -> str:
-    """Return the text of a file as it must be."""
     text = path.read_text(encoding="utf-8")
     for name, generate in TABLES[path].items():
         text = with_table(text, name, generate())
@@ -372,7 +356,6 @@ def written(path: Path) -> str:
 
 
 def main() -> None:
-    """Write all files."""
     for path in TABLES:
         path.write_text(written(path), encoding="utf-8")
 

@@ -319,22 +319,18 @@ GROUPS = {
 
 
 def table(head: list[str], rows: Iterable[Iterable[str]]) -> list[str]:
-    """Return the lines of a Markdown table."""
     return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
 
 
 def listed(fields: Iterable[str]) -> str:
-    """Return names of fields, in their order."""
     return ", ".join(f"`{name}`" for name in FIELDS if name in set(fields))
 
 
 def unit(backend: Backend, name: str) -> str:
-    """Return what a field of the process's own usage counts, or ``-``."""
     if name not in backend.measured["RUSAGE_SELF"]:
         return "-"
     return backend.units.get(name, FIELDS[name].unit)
 
 
 def grouped(fields: frozenset[str]) -> str:
-    """Return groups of fields in words."""
     return ", ".join(name for name, group in GROUPS.items() if group & fields) or "-"

@@ -138,7 +138,6 @@ def differences(checker: list[str], file: Path) -> list[str]:
 
 
 def main() -> int:
-    """Print each difference, and how many there are."""
     lines = [f"    reveal_type({prefix}{call})" for *prefixes, call in CALLS for prefix in prefixes]
     found: list[str] = []
     with tempfile.TemporaryDirectory() as folder:

