@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 from system_words import BY_MODULE, documentation
@@ -186,9 +188,19 @@ def points(path: Path, backend: Backend, field: str) -> list[str]:
 def literals() -> str:
     newest = {name: claims(backend_of(name, "")) for name in SYSTEMS}
     newest["Wine"] = newest["Windows"] | WINE
-    older = {}
-    for start, release in OLDER.items():
-        now, said = newest[start.split()[0]], claims(backend_of(start.split()[0], release))
-        older[start] = {name: said.get(name, "") for name in now if now[name] != said.get(name)}
-    texts = (json.dumps(each, indent=4) for each in (newest, older))
-    return "CLAIMS = {}\nOLDER = {}".format(*texts)
+    values = {
+        name: Counter(said.get(name, "") for said in newest.values())
+        for name in dict.fromkeys(chain.from_iterable(newest.values()))
+    }
+    usual = {name: counted.most_common(1)[0][0] for name, counted in values.items()}
+    differing = {system: difference(said, usual) for system, said in newest.items()}
+    older = {
+        start: difference(claims(backend_of(start.split()[0], release)), newest[start.split()[0]])
+        for start, release in OLDER.items()
+    }
+    texts = (json.dumps(each, indent=4) for each in (usual, differing, older))
+    return "USUAL = {}\nCLAIMS = {}\nOLDER = {}".format(*texts)
+
+
+def difference(said: dict[str, str], usual: dict[str, str]) -> dict[str, str]:
+    return {name: said.get(name, "") for name in usual if usual[name] != said.get(name, "")}
