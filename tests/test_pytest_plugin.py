@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import xml.etree.ElementTree as ET
+from textwrap import dedent
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from conftest import forks
 from peaks import ERROR, MIB, resets
 
 import rusage
-from rusage import _memory, _pytest_phases
+from rusage import _memory
 from rusage._backends import BACKEND
 from rusage._pytest_phases import Phase
 
@@ -24,47 +25,28 @@ CPU, PEAK = "most CPU time, own and children's", "largest growth of the peak"
 RISE = "largest rise of the process's peak, which could not be reset"
 RETAINED = "most memory retained after the test"
 
-# mmap: what is closed goes back to the system, whatever the allocator does.
-HOLD = """
-import mmap
+# spin() uses the clock of the plugin, which on some systems counts ticks of 10 or 15.6 ms. What
+# mmap closes goes back to the system, whatever the allocator does.
+HELPERS = """
+    import mmap, os, subprocess, sys, unittest
+    import pytest, rusage
 
-def touch(mebibytes):
-    block = mmap.mmap(-1, mebibytes << 20)
-    for page in range(0, len(block), 4096):
-        block[page] = 1
-    return block
+    limit = pytest.mark.limit_rusage
 
-def hold(mebibytes):
-    touch(mebibytes).close()
+    def spin(seconds):
+        end = rusage.cputime() + seconds
+        while rusage.cputime() < end:
+            pass
+
+    def touch(mebibytes):
+        block = mmap.mmap(-1, mebibytes << 20)
+        for page in range(0, len(block), 4096):
+            block[page] = 1
+        return block
+
+    def hold(mebibytes):
+        touch(mebibytes).close()
 """
-# By the clock of the plugin: on some systems it counts ticks of 10 or 15.6 ms.
-SPIN = """
-import rusage
-
-def spin(seconds):
-    end = rusage.cputime() + seconds
-    while rusage.cputime() < end:
-        pass
-"""
-# As on a system that cannot reset the peak, which this one may not be.
-NO_RESET = """
-from rusage import _memory
-
-_memory.HAS_MARK = False
-"""
-# What a test does, the outcome in the JUnit file, and whether the limit of 0.08 s is the reason.
-ITEMS = {
-    "fails": ("def test(): spin(0.12); assert 0, 'of its own'", ["failure"], False),
-    "errors": ("@pytest.fixture\ndef bad(): 1 / 0\ndef test(bad): pass", ["error"], False),
-    "fails as expected": ("@pytest.mark.xfail\ndef test(): spin(0.12)", ["skipped"], False),
-    "slow fixture": ("@pytest.fixture\ndef slow(): spin(0.12)\ndef test(slow): pass", [], False),
-    "unittest": (
-        "class Test(unittest.TestCase):\n    def setUp(self): spin(0.12)\n    def test(self): pass",
-        ["failure"],
-        True,
-    ),
-    "doctest": ('def documented():\n    """\n    >>> spin(0.12)\n    """', ["failure"], True),
-}
 XDIST = ["-p", "xdist.plugin", "-p", "xdist.looponfail"]
 # Where no RECORD of an installation lists the plugin, pytest says that it could not rewrite the
 # imported module.
@@ -74,7 +56,7 @@ NOT_REWRITTEN = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 @pytest.fixture(autouse=True)
 def no_other_plugins(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Start pytest with this plugin only: finding and importing others takes most of a start."""
-    assert pytester
+    pytester.makepyfile(helpers=HELPERS)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p rusage.pytest_plugin")
 
@@ -86,6 +68,15 @@ def as_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:randomly")
 
 
+def run(
+    pytester: pytest.Pytester, code: str, *options: str, own_process: bool = False
+) -> pytest.RunResult:
+    """Run the tests in a file ``test_it.py``, which has the helpers."""
+    pytester.makepyfile(test_it=f"from helpers import *\n{dedent(code)}")
+    start = pytester.runpytest_subprocess if own_process else pytester.runpytest
+    return start(*options)
+
+
 def tables(result: pytest.RunResult) -> dict[str, Table]:
     """Return pytest's tables: for each title, for each phase and test, the columns' numbers."""
     found: dict[str, Table] = {}
@@ -94,7 +85,7 @@ def tables(result: pytest.RunResult) -> dict[str, Table]:
         rows = [re.split(" {2,}", line.strip()) for line in text.splitlines()]
         columns = next((row for row in rows if row[-1] == "test"), rows[-1])  # none of ...
         found[title] = {
-            (cells[-2], cells[-1]): {
+            (cells[-2], cells[-1].removeprefix("test_it.py::")): {
                 column: float(figure.split()[0])
                 for column, figure in zip(columns, cells[:-2], strict=False)
                 if figure != "-"
@@ -111,6 +102,7 @@ def junit(folder: pytest.Pytester) -> ET.ElementTree[ET.Element]:
 
 
 def properties(folder: pytest.Pytester, *, test: str | None = None) -> dict[str, float]:
+    """Return the properties of a test, or of the only one, from the ``--junitxml`` file."""
     cases = junit(folder).iter("testcase")
     (case,) = [case for case in cases if test is None or case.get("name") == test]
     texts = {str(p.get("name")): str(p.get("value")) for p in case.iter("property")}
@@ -120,6 +112,7 @@ def properties(folder: pytest.Pytester, *, test: str | None = None) -> dict[str,
 
 
 def expected(*phases: str) -> set[str]:
+    """Return the names of the properties of phases."""
     names = {"cputime", "children_cputime", "majflt", "peak_growth"}
     if "RUSAGE_CHILDREN" in BACKEND.absent:
         names.remove("children_cputime")
@@ -137,79 +130,82 @@ def expected(*phases: str) -> set[str]:
 @resets
 def test_peak_of_each_phase(pytester: pytest.Pytester) -> None:
     """A fixture's memory is in use when the call begins, and is not part of its growth."""
-    pytester.makepyfile(
-        test_it=HOLD
-        + "import pytest\n@pytest.fixture\n"
-        + "def fixture():\n    held = touch(96)\n    yield\n    hold(48)\n"
-        + "def test_before(): hold(100)\ndef test_300(): hold(300)\n"
-        + "def test_after(fixture): hold(32)\n"
-    )
-    rows = tables(pytester.runpytest_subprocess("--rusage=0"))[PEAK]
-    assert next(iter(rows)) == ("call", "test_it.py::test_300")
-    sizes = [
-        ("call", "before", 100),
-        ("call", "300", 300),
-        ("setup", "after", 96),
-        ("call", "after", 32),
-    ]
-    for when, name, size in [*sizes, ("teardown", "after", 48)]:
-        growth = rows[when, f"test_it.py::test_{name}"]["peak growth"]
+    code = """
+        @pytest.fixture
+        def fixture():
+            held = touch(96)
+            yield
+            hold(48)
+
+        def test_before(): hold(100)
+        def test_300(): hold(300)
+        def test_after(fixture): hold(32)
+    """
+    rows = tables(run(pytester, code, "--rusage=0", own_process=True))[PEAK]
+    assert next(iter(rows)) == ("call", "test_300")
+    for when, name, size in [
+        ("call", "test_before", 100),
+        ("call", "test_300", 300),
+        ("setup", "test_after", 96),
+        ("call", "test_after", 32),
+        ("teardown", "test_after", 48),
+    ]:
+        growth = rows[when, name]["peak growth"]
         assert growth == pytest.approx(size, rel=0.03, abs=ERROR / MIB)
-    assert "retained" not in rows["setup", "test_it.py::test_after"]  # not a 0: its cell is a dash
+    assert "retained" not in rows["setup", "test_after"]  # not a 0: its cell is a dash
 
 
 @pytest.mark.skipif("ru_maxrss" not in rusage.measured(), reason="this system has no peak")
 def test_rise_where_peak_cannot_be_reset(pytester: pytest.Pytester) -> None:
-    pytester.makeconftest(NO_RESET)
-    pytester.makepyfile(
-        test_hold=HOLD,
-        test_it="import subprocess, sys\nfrom test_hold import hold\n"
-        "def test_child():\n    code = 'from test_hold import hold; hold(900)'\n"
-        "    subprocess.run([sys.executable, '-c', code], check=True)\n"
-        "def test_large(): hold(600)\ndef test_small(): hold(64)\n",
-    )
-    result = pytester.runpytest_subprocess("--rusage", "--junitxml=junit.xml")
+    pytester.makeconftest("from rusage import _memory\n_memory.HAS_MARK = False")
+    code = """
+        def test_child():
+            code = 'from helpers import hold; hold(900)'
+            subprocess.run([sys.executable, '-c', code], check=True)
+
+        def test_large(): hold(600)
+        def test_small(): hold(64)
+    """
+    result = run(pytester, code, "--rusage", "--junitxml=junit.xml", own_process=True)
     assert tables(result).keys() - {RETAINED} == {CPU, RISE}
     rows = tables(result)[RISE]
-    assert list(rows) == [("call", "test_it.py::test_large")]
+    assert list(rows) == [("call", "test_large")]
     # Below it is the peak that the process started with, which may be inherited.
-    rise = rows["call", "test_it.py::test_large"]["rise of the process's peak"]
-    assert 0 < rise <= 601 + ERROR / MIB
+    assert 0 < rows["call", "test_large"]["rise of the process's peak"] <= 601 + ERROR / MIB
     assert "rusage_call_maxrss_rise" in properties(pytester, test="test_large")
     assert "rusage_call_peak_growth" not in properties(pytester, test="test_large")
 
 
 def test_cpu_time_and_children(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
-        test_it=SPIN
-        + "import subprocess, sys\n"
-        + "def test_own(): spin(0.1)\n"
-        + "def test_child(): subprocess.run([sys.executable, '-c', "
-        + "'import time\\nwhile time.process_time() < 0.2: pass'], check=True)\n"
-        + "def test_none(): pass\n"
-    )
-    result = pytester.runpytest("--rusage")
-    rows = tables(result)[CPU]
-    assert rows["call", "test_it.py::test_own"]["CPU time"] >= 0.1
+    code = """
+        CHILD = 'import time\\nwhile time.process_time() < 0.2: pass'
+
+        def test_own(): spin(0.1)
+        def test_child(): subprocess.run([sys.executable, '-c', CHILD], check=True)
+        def test_none(): pass
+    """
+    rows = tables(run(pytester, code, "--rusage"))[CPU]
+    assert rows["call", "test_own"]["CPU time"] >= 0.1
     if "RUSAGE_CHILDREN" in BACKEND.absent:
-        assert "children's" not in rows["call", "test_it.py::test_own"]
+        assert "children's" not in rows["call", "test_own"]
         return
-    assert list(rows)[:2] == [("call", "test_it.py::test_child"), ("call", "test_it.py::test_own")]
-    assert rows["call", "test_it.py::test_child"]["children's"] >= 0.16
-    assert rows["call", "test_it.py::test_own"]["children's"] == 0
+    assert list(rows)[:2] == [("call", "test_child"), ("call", "test_own")]
+    assert rows["call", "test_child"]["children's"] >= 0.16
+    assert rows["call", "test_own"]["children's"] == 0
 
 
 def test_number_of_rows(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
-        test_it=SPIN
-        + "import pytest\n"
-        + "OTHERS = [('three', 1, 2), ([], 1), (), 'text', 3, None, {'rusage_call_cputime': 1}]\n"
-        + "@pytest.mark.parametrize('number', range(11))\n"
-        + "def test(number, request):\n    spin(0.002)\n"
-        + "    request.node.user_properties.extend(OTHERS)\n"
-    )
+    # Other plugins and tests may append anything to the properties, in which the figures are.
+    code = """
+        OTHERS = [('three', 1, 2), ([], 1), (), 'text', 3, None, {'rusage_call_cputime': 1}]
+
+        @pytest.mark.parametrize('number', range(11))
+        def test(number, request):
+            spin(0.002)
+            request.node.user_properties.extend(OTHERS)
+    """
     options = ["--rusage"], ["--rusage=3"], ["--rusage", "0"]
-    ten, three, every = (tables(pytester.runpytest(*words))[CPU] for words in options)
+    ten, three, every = (tables(run(pytester, code, *words))[CPU] for words in options)
     assert (len(ten), len(three)) == (10, 3)
     assert sum(when == "call" for when, _ in every) == 11
     wrong = {"-1": "not a number of phases: -1", "test_it.py": "invalid int value: 'test_it.py'"}
@@ -220,45 +216,48 @@ def test_number_of_rows(pytester: pytest.Pytester) -> None:
         result.stderr.fnmatch_lines([f"*--rusage: {error}*"])
 
 
-LEAK = (
-    HOLD
-    + "import pytest\nkept = []\n@pytest.fixture\ndef held(): return touch(64)\n"
-    + "def test_leak(): kept.append(touch(64))\ndef test_spike(): hold(64)\n"
-    + "def test_fixture(held): pass\n"
-)
-
-
 @pytest.mark.skipif("rss" in BACKEND.absent, reason="this system has no rusage.rss()")
 @pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy frees the objects later")
 def test_memory_that_stays(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(test_it=LEAK)
-    result = pytester.runpytest_subprocess("--rusage=0")
+    code = """
+        kept = []
+
+        @pytest.fixture
+        def held(): return touch(64)
+
+        def test_leak(): kept.append(touch(64))
+        def test_spike(): hold(64)
+        def test_fixture(held): pass
+    """
+    result = run(pytester, code, "--rusage=0", own_process=True)
     result.assert_outcomes(passed=3)
     rows = tables(result)[RETAINED]
     assert {when for when, _ in rows} == {"call"}
-    leak = rows["call", "test_it.py::test_leak"]
-    assert leak["retained"] == pytest.approx(64, abs=16 + ERROR / MIB)
+    assert rows["call", "test_leak"]["retained"] == pytest.approx(64, abs=16 + ERROR / MIB)
     for test in "test_spike", "test_fixture":
-        row = rows.get(("call", f"test_it.py::{test}"), {"retained": 0})
+        row = rows.get(("call", test), {"retained": 0})
         assert row["retained"] < 16 + ERROR / MIB
 
 
 @pytest.mark.thorough
 def test_figures_of_all_workers(pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist", reason="no pytest-xdist: pip install --group tests")
-    pytester.makepyfile(
-        test_it=SPIN
-        + "import os, pytest\nkept = []\n@pytest.mark.parametrize('number', range(4))\n"
-        + "def test(number, record_property):\n    spin(0.02)\n"
-        + "    record_property('worker', os.getpid())\n    kept.append(b'x' * (32 << 20))\n"
-    )
-    result = pytester.runpytest_subprocess("--rusage=0", *XDIST, "-n", "2", "--junitxml=junit.xml")
+    code = """
+        kept = []
+
+        @pytest.mark.parametrize('number', range(4))
+        def test(number, record_property):
+            spin(0.02)
+            record_property('worker', os.getpid())
+            kept.append(b'x' * (32 << 20))
+    """
+    options = ["--rusage=0", *XDIST, "-n", "2", "--junitxml=junit.xml"]
+    result = run(pytester, code, *options, own_process=True)
     result.assert_outcomes(passed=4)
     rows = tables(result)[CPU]
     called = {test for when, test in rows if when == "call"}
-    assert called == {f"test_it.py::test[{number}]" for number in range(4)}
-    workers = {properties(pytester, test=f"test[{number}]")["worker"] for number in range(4)}
-    assert len(workers) == 2
+    assert called == {f"test[{number}]" for number in range(4)}
+    assert len({properties(pytester, test=test)["worker"] for test in called}) == 2
     if "rss" not in BACKEND.absent:
         assert tables(result)[RETAINED].keys() & rows.keys()
 
@@ -285,13 +284,26 @@ def test_peak_that_is_lost_in_a_phase(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # --- The figures elsewhere ---
 
+# What a test does, the outcome in the JUnit file, and whether the limit of 0.08 s is the reason.
+ITEMS = {
+    "fails": ("def test(): spin(0.12); assert 0, 'of its own'", ["failure"], False),
+    "errors": ("@pytest.fixture\ndef bad(): 1 / 0\ndef test(bad): pass", ["error"], False),
+    "fails as expected": ("@pytest.mark.xfail\ndef test(): spin(0.12)", ["skipped"], False),
+    "slow fixture": ("@pytest.fixture\ndef slow(): spin(0.12)\ndef test(slow): pass", [], False),
+    "unittest": (
+        "class Test(unittest.TestCase):\n    def setUp(self): spin(0.12)\n    def test(self): pass",
+        ["failure"],
+        True,
+    ),
+    "doctest": ('def documented():\n    """\n    >>> spin(0.12)\n    """', ["failure"], True),
+}
+
 
 @pytest.mark.parametrize("name", ITEMS)
 def test_kinds_of_items(pytester: pytest.Pytester, name: str) -> None:
     code, outcomes, exceeds = ITEMS[name]
     pytester.makeini("[pytest]\nlimit_rusage_cputime = 0.08\n")
-    pytester.makepyfile(test_it=f"{SPIN}\nimport pytest, unittest\n{code}\n")
-    result = pytester.runpytest("--rusage", "--junitxml=junit.xml", "--doctest-modules")
+    result = run(pytester, code, "--rusage", "--junitxml=junit.xml", "--doctest-modules")
     assert ("exceeds the limit" in str(result.stdout)) is exceeds
     cases = junit(pytester).iter("testcase")
     tags = [element.tag for case in cases for element in case if element.tag != "properties"]
@@ -302,133 +314,147 @@ def test_kinds_of_items(pytester: pytest.Pytester, name: str) -> None:
 
 def test_repeated_test_has_one_set(pytester: pytest.Pytester) -> None:
     """As pytest-rerunfailures repeats it."""
-    pytester.makeconftest(
-        "from _pytest.runner import runtestprotocol\n"
-        "def pytest_runtest_protocol(item, nextitem):\n"
-        "    item.user_properties.append(('other', 1))\n"
-        "    for log in False, True:\n"
-        "        item._initrequest()\n"
-        "        runtestprotocol(item, nextitem=nextitem, log=log)\n"
-        "    return True\n"
-    )
-    pytester.makepyfile(test_it="def test(): pass")
-    pytester.runpytest("--rusage", "--junitxml=junit.xml").assert_outcomes(passed=1)
-    tree = junit(pytester)
-    names = [element.get("name") for element in tree.iter("property")]
+    pytester.makeconftest("""
+        from _pytest.runner import runtestprotocol
+
+        def pytest_runtest_protocol(item, nextitem):
+            item.user_properties.append(('other', 1))
+            for log in False, True:
+                item._initrequest()
+                runtestprotocol(item, nextitem=nextitem, log=log)
+            return True
+    """)
+    result = run(pytester, "def test(): pass", "--rusage", "--junitxml=junit.xml")
+    result.assert_outcomes(passed=1)
+    names = [element.get("name") for element in junit(pytester).iter("property")]
     assert sorted(map(str, names)) == sorted({"other", *expected("setup", "call", "teardown")})
 
 
 # --- Limits ---
 
+MAJOR_FAULTS = """
+from rusage import _pytest_phases
 
-def test_cpu_time_over_limit(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
-        test_it=SPIN
-        + "import pytest\n@pytest.mark.limit_rusage(cputime=0.05)\ndef test(): spin(0.1)\n"
-    )
-    result = pytester.runpytest("--junitxml=junit.xml")
-    result.assert_outcomes(failed=1)
-    meaning = "user and system time of all threads of the process during the call"
-    result.stdout.fnmatch_lines([f"CPU time 0.* s exceeds the limit of 0.050000 s: {meaning}"])
-    assert "rusage: " not in str(result.stdout)
-    figures = properties(pytester)
-    assert figures["rusage_call_cputime"] >= 0.1
-    assert {name.split("_")[1] for name in figures} == {"call"}  # nothing else is measured
+class MajorFaults(_pytest_phases.Phase):  # no program can cause them on every system
+    def stop(self): return super().stop() | {"majflt": 1234567}
 
+_pytest_phases.Phase = MajorFaults
 
-@resets
-def test_peak_over_limit(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
-        test_it=HOLD
-        + "import pytest\ndef test_before(): hold(300)\n"
-        + "@pytest.mark.limit_rusage(peak_growth='100 MiB')\ndef test_below(): hold(80)\n"
-        + "@pytest.mark.limit_rusage(peak_growth=100 << 20)\ndef test_over(): hold(130)\n"
-    )
-    result = pytester.runpytest_subprocess()
-    result.assert_outcomes(passed=2, failed=1)
-    limit = "100.0 MiB (104857600 bytes)"
-    meaning = (
+@limit(majflt=1234567)
+def test_equal(): pass
+
+@limit(majflt=0)
+def test(): pass
+"""
+PEAKS = """
+def test_before(): hold(300)
+
+@limit(peak_growth='100 MiB')
+def test_below(): hold(80)
+
+@limit(peak_growth=100 << 20)
+def test(): hold(130)
+"""
+# What ``test`` does, the figure that exceeds, the limit, and the message.
+LIMITS = [
+    pytest.param(
+        "@limit(cputime=0.05)\ndef test(): spin(0.1)",
+        "cputime",
+        0.05,
+        "CPU time 0.* s exceeds the limit of 0.050000 s: "
+        "user and system time of all threads of the process during the call",
+        id="cputime",
+    ),
+    pytest.param(
+        PEAKS,
+        "peak_growth",
+        100 << 20,
+        "peak growth 1[23]?.? MiB (* bytes) exceeds the limit of 100.0 MiB (104857600 bytes): "
         "the maximum resident set size of the process during the call, "
-        "minus the size at the start of the call"
-    )
-    result.stdout.fnmatch_lines(
-        [
-            f"peak growth 1[23]?.? MiB (* bytes) exceeds the limit of {limit}: {meaning}",
-            "FAILED test_it.py::test_over*",
-        ]
-    )
+        "minus the size at the start of the call",
+        marks=resets,
+        id="peak_growth",
+    ),
+    pytest.param(
+        MAJOR_FAULTS,
+        "majflt",
+        0,
+        "major faults 1234567 exceeds the limit of 0: page faults of the process *",
+        marks=pytest.mark.skipif(
+            "ru_majflt" not in rusage.measured(), reason="this system does not count major faults"
+        ),
+        id="majflt",
+    ),
+]
 
 
-@pytest.mark.skipif(
-    "ru_majflt" not in rusage.measured(), reason="this system does not count major faults"
-)
-def test_major_faults_over_limit(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("code", "name", "limit", "message"), LIMITS)
+def test_over_limit(
+    pytester: pytest.Pytester, code: str, name: str, limit: float, message: str
 ) -> None:
-    """The faults are simulated: no program can cause them on every system."""
-
-    class MajorFaults(Phase):
-        def stop(self) -> dict[str, float]:
-            return super().stop() | {"majflt": 1234567}
-
-    monkeypatch.setattr(_pytest_phases, "Phase", MajorFaults)
-    pytester.makepyfile(
-        test_it="import pytest\n"
-        "@pytest.mark.limit_rusage(majflt=1234567)\ndef test_equal(): pass\n"
-        "@pytest.mark.limit_rusage(majflt=0)\ndef test_over(): pass\n"
-    )
-    result = pytester.runpytest("--rusage=0")
-    result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(
-        ["major faults 1234567 exceeds the limit of 0: page faults of the process *"]
-    )
+    result = run(pytester, code, "--junitxml=junit.xml", own_process=True)
+    result.assert_outcomes(passed=code.count("def test_"), failed=1)
+    result.stdout.fnmatch_lines([message, "FAILED test_it.py::test*"])
+    assert "rusage: " not in str(result.stdout)
+    figures = properties(pytester, test="test")
+    assert figures[f"rusage_call_{name}"] > limit
+    assert {name.split("_")[1] for name in figures} == {"call"}  # nothing else is measured
 
 
 def test_closest_limit_counts(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nlimit_rusage_cputime = 0.03\nlimit_rusage_peak_growth = 2 GiB\n")
-    pytester.makepyfile(
-        test_ini=SPIN + "def test_over(): spin(0.06)\n",
-        test_module=SPIN
-        + "import pytest\npytestmark = pytest.mark.limit_rusage(cputime=60)\n"
-        + "def test_below(): spin(0.06)\n"
-        + "@pytest.mark.limit_rusage(cputime=0.04)\nclass TestClass:\n"
-        + "    def test_over(self): spin(0.06)\n"
-        + "    @pytest.mark.limit_rusage(cputime=50)\n    def test_below(self): spin(0.06)\n"
-        + "    @pytest.mark.limit_rusage(cputime=None)\n    def test_none(self): spin(0.06)\n"
-        + "    @pytest.mark.limit_rusage(majflt=10**9)\n    def test_over_too(self): spin(0.06)\n",
-    )
-    result = pytester.runpytest("-W", "ignore")  # a figure may not be measured on this system
+    pytester.makepyfile(test_ini="from helpers import *\ndef test_over(): spin(0.06)")
+    code = """
+        pytestmark = limit(cputime=60)
+
+        def test_below(): spin(0.06)
+
+        @limit(cputime=0.04)
+        class TestClass:
+            def test_over(self): spin(0.06)
+
+            @limit(cputime=50)
+            def test_below(self): spin(0.06)
+
+            @limit(cputime=None)
+            def test_none(self): spin(0.06)
+
+            @limit(majflt=10**9)
+            def test_over_too(self): spin(0.06)
+    """
+    result = run(pytester, code, "-W", "ignore")  # a figure may not be measured on this system
     result.assert_outcomes(passed=3, failed=3)
     failed = [line.split()[1] for line in result.outlines if line.startswith("FAILED")]
     assert failed == [
         "test_ini.py::test_over",
-        "test_module.py::TestClass::test_over",
-        "test_module.py::TestClass::test_over_too",
+        "test_it.py::TestClass::test_over",
+        "test_it.py::TestClass::test_over_too",
     ]
     # No test of this file has the mark.
     pytester.runpytest("-W", "ignore", "test_ini.py").assert_outcomes(failed=1)
-
-
-LIMITED = "import pytest\n@pytest.mark.limit_rusage(peak_growth='1 GiB', cputime=60)\n"
 
 
 def test_warning_where_not_measured(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_memory, "HAS_MARK", False)
-    pytester.makepyfile(
-        test_it=f"{LIMITED}def test_one(): pass\n{LIMITED}def test_two(): pass\n{SPIN}"
-        "@pytest.mark.limit_rusage(peak_growth=0, cputime=0.1)\ndef test_over(): spin(0.15)\n"
-    )
+    code = """
+        @limit(peak_growth='1 GiB', cputime=60)
+        @pytest.mark.parametrize("number", range(2))
+        def test_below(number): pass
+
+        @limit(peak_growth=0, cputime=0.1)
+        def test_over(): spin(0.15)
+    """
     text = (
         "*PytestWarning: limit_rusage: peak_growth is not checked, "
         f"since {BACKEND.name} does not measure it here*"
     )
-    for options, outcomes in (
-        (["-W", "default", *NOT_REWRITTEN], {"passed": 2, "failed": 1, "warnings": 1}),
-        (["-W", "error", *NOT_REWRITTEN], {"passed": 1, "failed": 2}),
+    for action, outcomes in (
+        ("default", {"passed": 2, "failed": 1, "warnings": 1}),
+        ("error", {"passed": 1, "failed": 2}),
     ):
-        result = pytester.runpytest(*options)
+        result = run(pytester, code, "-W", action, *NOT_REWRITTEN)
         result.assert_outcomes(**outcomes)
         result.stdout.fnmatch_lines([text])
 
@@ -439,10 +465,9 @@ def test_mark_of_another_plugin(pytester: pytest.Pytester, monkeypatch: pytest.M
     pytester.syspathinsert()
     pytester.makepyfile(
         marks="import pytest\ndef pytest_collection_modifyitems(items):\n"
-        "    items[0].add_marker(pytest.mark.limit_rusage(cputime=0.08))",
-        test_it=f"{SPIN}def test(): spin(0.12)",
+        "    items[0].add_marker(pytest.mark.limit_rusage(cputime=0.08))"
     )
-    pytester.runpytest().assert_outcomes(failed=1)
+    run(pytester, "def test(): spin(0.12)").assert_outcomes(failed=1)
 
 
 BAD = [
@@ -466,11 +491,7 @@ BAD = [
 @pytest.mark.parametrize(("mark", "ini", "message"), BAD)
 def test_bad_limit(pytester: pytest.Pytester, mark: str, ini: str, message: str) -> None:
     pytester.makeini(f"[pytest]\n{ini and 'limit_rusage_'}{ini}\n")
-    pytester.makepyfile(
-        test_it="import pytest\ndef test_good(): pass\n"
-        f"@pytest.mark.limit_rusage({mark})\ndef test_bad(): pass\n"
-    )
-    result = pytester.runpytest()
+    result = run(pytester, f"def test_good(): pass\n@limit({mark})\ndef test_bad(): pass")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {message}"])
     assert "passed" not in str(result.stdout)
@@ -479,10 +500,8 @@ def test_bad_limit(pytester: pytest.Pytester, mark: str, ini: str, message: str)
 @pytest.mark.thorough
 def test_bad_limit_in_worker(pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist", reason="no pytest-xdist: pip install --group tests")
-    pytester.makepyfile(
-        test_it="import pytest\n@pytest.mark.limit_rusage(cputime='1')\ndef test(): pass\n"
-    )
-    result = pytester.runpytest_subprocess(*XDIST, "-n", "1")
+    code = "@limit(cputime='1')\ndef test(): pass"
+    result = run(pytester, code, *XDIST, "-n", "1", own_process=True)
     assert result.ret != 0
     result.stdout.fnmatch_lines(["test_it.py::test: limit_rusage: cputime: not a number: '1'"])
     assert "INTERNALERROR" not in str(result.stdout)
