@@ -32,13 +32,13 @@ from servers import (
 
 import rusage
 
-ROOT = Path(__file__).parent.parent
+DOCS = Path(__file__).parent.parent / "docs"
+SERVICES = (DOCS / "services.md").read_text(encoding="utf-8")
 no_sigterm = pytest.mark.skipif(sys.platform == "win32", reason="the server is ended by SIGTERM")
 
 
 def files() -> dict[str, str]:
-    found = blocks((ROOT / "docs" / "services.md").read_text(encoding="utf-8"))
-    return {name: block.text for block in found if (name := file_name(block))}
+    return {name: block.text for block in blocks(SERVICES) if (name := file_name(block))}
 
 
 def workers(port: int, number: int = 2, name: str = "process_resident_memory_bytes") -> set[str]:
@@ -58,13 +58,15 @@ def workers(port: int, number: int = 2, name: str = "process_resident_memory_byt
 def test_gunicorn_example(tmp_path: Path) -> None:
     with exported(tmp_path, workers=2) as (port, page_faults):
         lower, exposition, upper = page_faults(2), get(port, "metrics"), page_faults(2)
-    found = re.findall(
-        r'^process_minor_page_faults_total{pid="(\d+)"} (\S+)$', exposition, re.MULTILINE
-    )
-    assert len(found) == 2
-    assert lower.keys() == upper.keys() == {int(pid) for pid, _ in found}
-    for pid, faults in found:
+    found = re.findall(r'(?m)^(process_\w+){pid="(\d+)".*} (\S+)$', exposition)
+    assert len(lower) == 2
+    for pid, faults in [each[1:] for each in found if each[0] == "process_minor_page_faults_total"]:
         assert lower[int(pid)] <= float(faults) <= upper[int(pid)]
+    exported_names = {(name, int(pid)) for name, pid, _ in found}
+    rules = [block.text for block in blocks(SERVICES) if block.kind == "yaml"]
+    named = {"process_minor_page_faults_total", *re.findall(r"\w*process_\w+", " ".join(rules))}
+    assert len(named) > 3
+    assert {(name, pid) for name in named for pid in lower} <= exported_names
 
 
 def masters_in(output: Path) -> list[int]:
@@ -248,7 +250,7 @@ def test_notebook() -> None:
     nbclient = pytest.importorskip("nbclient", reason=reason)
     nbformat = pytest.importorskip("nbformat", reason=reason)
     pytest.importorskip("ipykernel", reason=reason)
-    found = blocks((ROOT / "docs" / "recipes.md").read_text(encoding="utf-8"))
+    found = blocks((DOCS / "recipes.md").read_text(encoding="utf-8"))
     (first,) = [block.text for block in found if block.kind == "py"]
     cells = [nbformat.v4.new_code_cell(text) for text in [first, first, *CELLS]]
     notebook = nbformat.v4.new_notebook(cells=cells)
@@ -352,8 +354,8 @@ with start_worker(app, perform_ping_check=False):
 
 def test_celery_task_that_raises() -> None:
     pytest.importorskip("celery", reason="celery is not installed")
-    found = blocks((ROOT / "docs" / "services.md").read_text(encoding="utf-8"))
-    (program,) = [each.text for each in found if each.text.startswith("import celery\n")]
+    found = [each.text for each in blocks(SERVICES)]
+    (program,) = [text for text in found if text.startswith("import celery\n")]
     done = subprocess.run(
         [sys.executable, "-c", program + RAISES], capture_output=True, text=True, check=True
     )
