@@ -1,24 +1,18 @@
 """The expected values of each system, a row each; tests of several systems compare with them."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, NamedTuple
+from types import ModuleType, SimpleNamespace
+from typing import NamedTuple
 from unittest import mock
 
 import rusage
 from rusage._backends import BACKEND, _base, linux
+from rusage._backends._base import Backend
 from rusage._backends._platforms import PLATFORMS, backend_name
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from types import ModuleType
-
-    from rusage._backends._base import Backend
 
 # The fields that a child lacks by chance where the kernel samples them: no tick of its clock may
 # have hit the child.

@@ -1,7 +1,5 @@
 """Real servers, and what they serve: for the tests of recipes and of Prometheus."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -12,16 +10,13 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from held_trees import wait_until
 
 import rusage
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parent.parent
 

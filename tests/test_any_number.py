@@ -4,8 +4,6 @@ The oracle of the times is the interpreter's conversion of decimal digits, which
 rounded everywhere; a division in Python is rounded twice on an x87.
 """
 
-from __future__ import annotations
-
 import pytest
 from conversion import INT64_MAX, convert, convert_both, converted
 

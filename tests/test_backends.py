@@ -4,8 +4,6 @@ Values made by hand go through the real C with each backend's units. ``test_proc
 tests what becomes of a ``struct rusage``.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

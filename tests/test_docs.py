@@ -1,7 +1,5 @@
 """The examples of the README and of docs/, run by ``tests/programs/examples.py``; the API page."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import itertools
@@ -10,9 +8,10 @@ import multiprocessing
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import api_page
 import platform_tables
@@ -23,9 +22,6 @@ from system_words import TESTED
 
 import rusage
 from rusage._backends import BACKEND
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -3,8 +3,6 @@
 ``RUSAGE_TEST_FUZZ_SECONDS`` says for how long each.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

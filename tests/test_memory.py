@@ -1,7 +1,5 @@
 """``peak()``, ``rss()`` and the peak of a block, against known allocations and /proc."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import ctypes
@@ -17,10 +15,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from checks import install_filter
@@ -42,9 +41,6 @@ from scenes import filters_x86_64, in_namespaces, mount, wait_for_state
 import rusage
 from rusage import _memory
 from rusage._backends import BACKEND
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 HAS_GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 THREADS = ROUNDS = 8

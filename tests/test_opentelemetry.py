@@ -1,12 +1,10 @@
 """``rusage.opentelemetry``, through the reader of OpenTelemetry's SDK."""
 
-from __future__ import annotations
-
 import gc
 import importlib.metadata
 import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from conftest import no_files
@@ -24,9 +22,6 @@ try:
     import rusage.opentelemetry
 except ModuleNotFoundError as error:
     pytest.skip(reason=str(error), allow_module_level=True)
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
 
 SELF = rusage.RUSAGE_SELF
 

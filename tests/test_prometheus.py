@@ -1,7 +1,5 @@
 """The collector for prometheus_client: by the rules of each system, and by real readings."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import json
@@ -9,14 +7,16 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest.mock import Mock, patch
 
 import pytest
 from conftest import linux, no_files, root, under_wine
 from expected import SYSTEMS
 from held_trees import held
+from prometheus_client.core import Metric
 from scenes import in_namespaces
 
 import rusage
@@ -32,11 +32,6 @@ from prometheus_client.process_collector import ProcessCollector
 
 from rusage import prometheus
 from rusage.prometheus import UsageCollector, WorkersCollector
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from prometheus_client.core import Metric
 
 DOCS = Path(__file__).parent.parent / "docs"
 PROMTOOL = shutil.which("promtool")

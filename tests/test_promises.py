@@ -3,8 +3,6 @@
 ``tests/tools/broken_promises.py`` tries the patches.
 """
 
-from __future__ import annotations
-
 import ast
 import functools
 import re

@@ -1,7 +1,5 @@
 """Recipes of docs/ that need a server, a kernel, a cluster or a control group, with real ones."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """``record``: the samples of a tree over time."""
 
-from __future__ import annotations
-
 import ctypes
 import errno
 import gc
@@ -15,10 +13,11 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from operator import attrgetter, methodcaller
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from conftest import CPYTHON, called_after, forks, in_child, linux, no_files, open_files
@@ -29,9 +28,6 @@ from rusage._backends import BACKEND
 
 if "record" in BACKEND.absent:
     pytest.skip(f"no record: {BACKEND.absent['record']}", allow_module_level=True)
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 FAST = 0.002
 

@@ -1,20 +1,15 @@
 """Which facts belong to which system, and that the facts about all can be read on every one."""
 
-from __future__ import annotations
-
 import os
 import sys
+from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
 from expected import FOLDER, SYSTEMS, backend_on, load
 
 from rusage._backends._platforms import backend_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
 

@@ -4,8 +4,6 @@ Signatures and docstrings are read from the syntax tree, since no system has all
 modules need other packages. Only the fields of named tuples are read from their classes.
 """
 
-from __future__ import annotations
-
 import ast
 import itertools
 import re

@@ -6,8 +6,6 @@ whether all of its tests fail, or what is wrong; -v adds why they fail. The copy
 environment of the interpreter, since some tests run the command without environment variables.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Check the C files with clang-format, and the width of their comments, which it does not break."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a backend says of its kernel, as facts of ``tests/tools/facts.py``: what may be seen."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

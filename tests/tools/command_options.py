@@ -5,19 +5,14 @@ lists in ``docs/command-reference.md``. The programs that write completions read
 argparse, whose import is too slow for the command.
 """
 
-from __future__ import annotations
-
 import re
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from platform_tables import with_table
 
 from rusage._cli.options import OPTIONS, Option, spelling
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 ALL = [option for group in OPTIONS.values() for option in group]

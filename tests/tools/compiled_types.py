@@ -4,8 +4,6 @@
 ``tests/test_c.py`` compares.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

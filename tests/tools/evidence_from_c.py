@@ -9,8 +9,6 @@ the file. The program tries what the tables below name, and prints lines of thre
 - under "A child's last reading", a field and its value there and by wait4.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys

@@ -4,12 +4,10 @@
 checks that all are up to date.
 """
 
-from __future__ import annotations
-
 from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from claims import EVIDENCE, backend_of, literals, points
 from system_words import (
@@ -30,15 +28,10 @@ from system_words import (
     unit,
 )
 
-from rusage._backends._base import BLOCKS, INTEGRALS, SWITCHES, TIMES
+from rusage._backends._base import BLOCKS, INTEGRALS, SWITCHES, TIMES, Backend
 from rusage._backends._platforms import REFUSED
 from rusage._calls import measured_of_a_child
 from rusage._fields import FIELDS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-
-    from rusage._backends._base import Backend
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE, README = ROOT / "docs" / "platforms.md", ROOT / "README.md"

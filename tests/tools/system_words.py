@@ -1,24 +1,18 @@
 """The systems, and what the tables say of a backend in words."""
 
-from __future__ import annotations
-
 import importlib
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from rusage._backends import _base, illumos, linux, macos, unknown
-from rusage._backends._base import ALL, BLOCKS, INTEGRALS, SWITCHES, TIMES
+from rusage._backends._base import ALL, BLOCKS, INTEGRALS, SWITCHES, TIMES, Backend
 from rusage._fields import FIELDS
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from expected import BACKENDS, newest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from rusage._backends._base import Backend
 
 # The newest release of each, whatever runs here.
 BY_MODULE = {module: newest(module) for module in BACKENDS}
