@@ -473,27 +473,22 @@ def test_marks(tmp_path: Path) -> None:
     blocks: list[list[Any]] = []  # the structure of each, and its peak
     for _ in range(1000):
         mark.value, resident.value = choose.randint(1, 99) * page // 1024, choose.randint(1, 99)
-        sizes = [mark.value * 1024]
-        what = choose.choice(["begin", "update", "read"]) if blocks else "begin"
+        seen = {"begin": [mark.value * 1024, resident.value * page]}
+        seen |= {"update": seen["begin"][:1], "read": seen["begin"][1:]}
+        what = choose.choice([*seen]) if blocks else "begin"
+        for block in blocks:
+            block[1] = max(block[1], *seen[what])
         if what == "begin":
-            sizes.append(resident.value * page)
-            for block in blocks:
-                block[1] = max(block[1], *sizes)
-            blocks.append([(ctypes.c_int64 * 3)(), sizes[1]])
+            blocks.append([(ctypes.c_int64 * 3)(), resident.value * page])
             assert marks.rusage_block_begin(blocks[-1][0]) == 0
             assert ctypes.c_int.in_dll(marks, "made_locked").value
         elif what == "update":
-            for block in blocks:
-                block[1] = max(block[1], *sizes)
             block = choose.choice(blocks)
             assert marks.rusage_block_update(block[0]) == 0
             assert block[0][2] == block[1]
         else:
-            sizes = [resident.value * page]
-            for block in blocks:
-                block[1] = max(block[1], *sizes)
-            assert marks.rusage_rss() == sizes[0]
-        mark.value, highest = 0, max(highest, *sizes)
+            assert marks.rusage_rss() == resident.value * page
+        mark.value, highest = 0, max(highest, *seen[what])
         assert marks.rusage_peak() == highest
     # What no block can need is not kept.
     mark.value, resident.value = 99 * page // 1024, 99
