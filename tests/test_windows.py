@@ -19,10 +19,9 @@ from rusage._rusage import lib
 
 MIB = 1024 * 1024
 
-on_windows = pytest.mark.skipif(sys.platform != "win32", reason="asks Windows itself")
+pytestmark = pytest.mark.skipif(sys.platform != "win32", reason="asks Windows itself")
 
 
-@on_windows
 def test_times_as_in_standard_library() -> None:
     while os.times().user < 0.05:
         pass
@@ -37,7 +36,6 @@ def test_times_as_in_standard_library() -> None:
     assert before_split.system - 1e-9 <= usage.ru_stime <= after_split.system + 1e-9
 
 
-@on_windows
 def test_thread_time_as_in_standard_library() -> None:
     while time.thread_time() < 0.05:
         pass
@@ -48,7 +46,6 @@ def test_thread_time_as_in_standard_library() -> None:
     assert usage[2:] == (0,) * 14
 
 
-@on_windows
 def test_touched_memory(python: Callable[..., str]) -> None:
     program = (
         "import rusage\n"
@@ -81,7 +78,6 @@ def ask_about_an_ended_child() -> tuple[float, float, int]:
     return said, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
 
 
-@on_windows
 @pytest.mark.xfail(
     under_wine(),
     reason="Wine answers another process's times with the asking one's own",
@@ -92,7 +88,6 @@ def test_times_of_an_ended_child() -> None:
     assert said <= used < said + 0.5
 
 
-@on_windows
 @pytest.mark.xfail(
     under_wine(), reason="Wine forgets the peak of a process that has ended", strict=True
 )
@@ -100,7 +95,6 @@ def test_peak_of_an_ended_child() -> None:
     assert 4 * MIB <= ask_about_an_ended_child()[2] <= 128 * MIB
 
 
-@on_windows
 def test_windows_error_is_an_oserror() -> None:
     code = lib.rusage_get_process(0x7FFFFFF0, new_call(BACKEND, 0, BACKEND.measured["RUSAGE_SELF"]))
     assert code == 6
@@ -112,6 +106,5 @@ def test_windows_error_is_an_oserror() -> None:
     assert str(error).startswith("[WinError 6] ")
 
 
-@on_windows
 def test_page_size() -> None:
     assert rusage.getpagesize() != mmap.ALLOCATIONGRANULARITY

@@ -306,10 +306,6 @@ def usage(who: int = SELF) -> Any:
     return ASKED.getrusage(who)
 
 
-def both_times(used: Any) -> tuple[float, float]:
-    return float(used.ru_utime), float(used.ru_stime)
-
-
 def maxrss() -> int:
     return int(usage().ru_maxrss)
 
@@ -450,9 +446,10 @@ def split() -> Fact:
         return Fact("times: split", "all user time", seen)
     children = sorted((wait4(fork(call_and_compute)) for _ in range(40)), key=cputime)[:20]
     longest = cputime(children[-1])
+    times = [(used.ru_utime, used.ru_stime) for used in children]
     # Without a tick all is user time, or system time, or one half of each.
-    one = sum(0 in times for times in map(both_times, children))
-    halves = sum(times[0] == times[1] > 0 for times in map(both_times, children))
+    one = sum(0 in each for each in times)
+    halves = sum(user == system > 0 for user, system in times)
     seen = f"of 20 short children, up to {longest * 1e3:.1f} ms, {one} have one time"
     seen = f"{seen}, {halves} two halves"
     none = one + halves == 0
