@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rusage import _memory
 from rusage._calls import measured_for, new_call, usage_of
 from rusage._rusage import ffi, lib
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
+    import pytest
+
     from rusage import RUsage
     from rusage._backends._base import Backend
     from rusage._rusage import Call
@@ -38,6 +43,24 @@ def convert_both(
     native, of_children = (ffi.new("rusage_values *", values) for values in (own, children))
     lib.rusage_convert_both(native, of_children, MICROSECONDS, call)
     return usage_of(call)
+
+
+HIGH_WATER_MARK, SIZE = 1103 * 1024, 1201 * 1024
+
+
+def pretend(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, backend: Backend, *usages: RUsage
+) -> None:
+    """Make a module see another system, with usages of this process and of its children.
+
+    ``peak()`` and ``rss()`` are as above.
+    """
+    monkeypatch.setattr(module, "BACKEND", backend)
+    monkeypatch.setattr(module, "getrusage", dict(zip((0, -1), usages, strict=False)).__getitem__)
+    monkeypatch.setattr(_memory, "BACKEND", backend)
+    monkeypatch.setattr(_memory, "peak", lambda: HIGH_WATER_MARK)
+    monkeypatch.setattr(_memory, "maxrss", lambda: usages[0].ru_maxrss)
+    monkeypatch.setattr(_memory, "rss", lambda: SIZE)
 
 
 # No two alike, none a multiple of another's unit: a field in another's place shows, and so does a

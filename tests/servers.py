@@ -96,7 +96,7 @@ def config(page: str, pattern: str, old: str, new: str) -> str:
 def gunicorn(folder: Path, text: str, workers: int) -> Iterator[Callable[[int], dict[int, int]]]:
     """Run the application; yield a function: from a number of workers to their page faults."""
     pytest.importorskip("gunicorn", reason="no gunicorn: pip install --group monitoring")
-    pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
+    pytest.importorskip("prometheus_client")
     (folder / "gunicorn.conf.py").write_text(text)
     (folder / "application.py").write_text(APPLICATION)
     with reserved_port() as port:

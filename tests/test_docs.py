@@ -111,7 +111,7 @@ def test_start_methods(
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(reason=f"there is no start method {method!r}")
     if "prometheus_client" in script:
-        pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
+        pytest.importorskip("prometheus_client")
     if not hasattr(rusage, "Tree"):
         pytest.skip(reason="the system has no Tree")
     path = tmp_path / "script.py"

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 from conftest import no_files
-from conversion import KERNEL, convert
+from conversion import HIGH_WATER_MARK, KERNEL, SIZE, convert, pretend
 from expected import SYSTEMS
 
 import rusage
-from rusage import _memory
 from rusage._backends import BACKEND
 
 try:
@@ -65,8 +64,8 @@ GROUPS: Mapping[str, Mapping[str, float]] = {
         "process.disk.operations disk.io.direction=read": 1033,
         "process.disk.operations disk.io.direction=write": 1039,
     },
-    "rss": {"process.memory.usage": 1201 * 1024},
-    "peak": {"rusage.peak": 1103 * 1024},
+    "rss": {"process.memory.usage": SIZE},
+    "peak": {"rusage.peak": HIGH_WATER_MARK},
     "maxrss": {"rusage.maxrss": 1009 * 1024},
 }
 
@@ -82,6 +81,12 @@ def not_instrumented() -> Iterator[None]:
 def provider() -> tuple[MeterProvider, InMemoryMetricReader]:
     reader = InMemoryMetricReader()
     return MeterProvider([reader], shutdown_on_exit=False), reader
+
+
+def instrumented() -> InMemoryMetricReader:
+    given, reader = provider()
+    rusage.opentelemetry.instrument(given)
+    return reader
 
 
 def collect(reader: InMemoryMetricReader) -> dict[str, float]:
@@ -112,16 +117,8 @@ def collect(reader: InMemoryMetricReader) -> dict[str, float]:
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_metrics_of_each_system(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = SYSTEMS[system].backend
-    usage = convert(backend, "RUSAGE_SELF", **KERNEL)
-    monkeypatch.setattr(rusage.opentelemetry, "BACKEND", backend)
-    monkeypatch.setattr(rusage.opentelemetry, "getrusage", {rusage.RUSAGE_SELF: usage}.__getitem__)
-    monkeypatch.setattr(_memory, "BACKEND", backend)
-    monkeypatch.setattr(_memory, "peak", lambda: 1103 * 1024)
-    monkeypatch.setattr(_memory, "maxrss", lambda: usage.ru_maxrss)
-    monkeypatch.setattr(_memory, "rss", lambda: 1201 * 1024)
-    given, reader = provider()
-    rusage.opentelemetry.instrument(given)
-    found = collect(reader)
+    pretend(monkeypatch, rusage.opentelemetry, backend, convert(backend, "RUSAGE_SELF", **KERNEL))
+    found = collect(instrumented())
     expected: dict[str, float] = {}
     for group in SYSTEMS[system].exports.split():
         expected |= GROUPS[group]
@@ -138,16 +135,14 @@ def test_page_lists_the_metrics() -> None:
 
 def test_times_of_this_process() -> None:
     """The split of the CPU time is sampled, and only its sum rises."""
-    given, reader = provider()
-    rusage.opentelemetry.instrument(given)
+    reader = instrumented()
     before, found, after = rusage.getrusage(SELF), collect(reader), rusage.getrusage(SELF)
     assert before.cputime - 2e-6 <= sum(found[series] for series in TIMES) <= after.cputime + 2e-6
 
 
 @pytest.mark.skipif(BACKEND.name != "Linux", reason="this system reads no files of /proc")
 def test_unreadable_proc(caplog: pytest.LogCaptureFixture) -> None:
-    given, reader = provider()
-    rusage.opentelemetry.instrument(given)
+    reader = instrumented()
     series = collect(reader).keys()
     with no_files():
         found = collect(reader).keys()

@@ -14,6 +14,7 @@ from unittest.mock import Mock, patch
 
 import pytest
 from conftest import linux, no_files, root, under_wine
+from conversion import HIGH_WATER_MARK, SIZE, pretend
 from expected import SYSTEMS
 from held_trees import held
 from prometheus_client.core import Metric
@@ -41,7 +42,6 @@ RULES = "groups:\n" + "".join(re.findall(r"(?s)```yaml\ngroups:\n(.*?)```", SERV
 # The usage of a process where all fields are measured. Its children have used twice as much.
 REST = 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069, 1087, 1091, 1093, 1097
 OWN = RUsage(1009.5, 1013.25, *REST)
-HIGH_WATER_MARK, SIZE = 1103 * 1024, 1201 * 1024  # of peak() and rss()
 
 # Metrics by groups, and what they are for OWN.
 GROUPS: dict[str, dict[str, float]] = {
@@ -83,17 +83,7 @@ def pretend_proc_stat(monkeypatch: pytest.MonkeyPatch, *, present: bool = True) 
 def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Make the module see a listed system, not this one, whose kernel reports OWN."""
     name: str = request.param
-    backend = SYSTEMS[name].backend
-
-    def reported(who: int) -> RUsage:
-        return {rusage.RUSAGE_SELF: OWN, -1: OWN + OWN}[who]
-
-    monkeypatch.setattr(prometheus, "BACKEND", backend)
-    monkeypatch.setattr(prometheus, "getrusage", reported)
-    monkeypatch.setattr(_memory, "BACKEND", backend)
-    monkeypatch.setattr(_memory, "peak", lambda: HIGH_WATER_MARK)
-    monkeypatch.setattr(_memory, "maxrss", lambda: OWN.ru_maxrss)
-    monkeypatch.setattr(_memory, "rss", lambda: SIZE)
+    pretend(monkeypatch, prometheus, SYSTEMS[name].backend, OWN, OWN + OWN)
     return name
 
 

@@ -77,7 +77,7 @@ def masters_in(output: Path) -> list[int]:
 @pytest.mark.parametrize("end", ["SIGTERM", "SIGKILL"])
 def test_gunicorn_after_usr2(tmp_path: Path, end: str) -> None:
     """A new master beside the old one, which has the port, exports once that has gone."""
-    pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
+    pytest.importorskip("prometheus_client")
     folders = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     script = shutil.which("gunicorn", path=folders)
     if script is None:  # gunicorn starts the new master by it
@@ -147,8 +147,8 @@ app = Recycle(hello)
 )
 @pytest.mark.thorough
 def test_uvicorn_workers(tmp_path: Path) -> None:
-    pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
-    pytest.importorskip("uvicorn", reason="uvicorn is not installed")
+    pytest.importorskip("prometheus_client")
+    pytest.importorskip("uvicorn")
     small = files()["app.py"].replace("LIMIT = 500 *", "LIMIT = 100 *")
     (tmp_path / "app.py").write_text(small + GROW)
     with reserved_port() as application, reserved_port() as metrics:
@@ -203,7 +203,7 @@ def go():
 def test_requests(framework: str, tmp_path: Path) -> None:
     """A lone request has its own figures; of two at once, Flask's CPU times are still their own."""
     for module in (framework, "gunicorn" if framework == "flask" else "uvicorn"):
-        pytest.importorskip(module, reason=f"{module} is not installed")
+        pytest.importorskip(module)
     for name, text in files().items():
         (tmp_path / name).write_text(text + PAGES if name == f"{framework}_app.py" else text)
     with reserved_port() as port:
@@ -326,7 +326,7 @@ def test_container(version: str, own: str, shown: str, sizes: list[int], tmp_pat
 
 @resets
 def test_dask_cluster(tmp_path: Path) -> None:
-    pytest.importorskip("distributed", reason="dask[distributed] is not installed")
+    pytest.importorskip("distributed")
     (tmp_path / "cluster.py").write_text(files()["cluster.py"])
     done = subprocess.run(
         [sys.executable, "cluster.py"], cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True
@@ -351,7 +351,7 @@ with start_worker(app, perform_ping_check=False):
 
 
 def test_celery_task_that_raises() -> None:
-    pytest.importorskip("celery", reason="celery is not installed")
+    pytest.importorskip("celery")
     found = [each.text for each in blocks(SERVICES)]
     (program,) = [text for text in found if text.startswith("import celery\n")]
     done = subprocess.run(
