@@ -185,7 +185,6 @@ def points(path: Path, backend: Backend, field: str) -> list[str]:
 
 def literals() -> str:
     newest = {name: claims(backend_of(name, "")) for name in SYSTEMS}
-    newest["Wine"] = newest["Windows"] | WINE
     values = {
         name: Counter(said.get(name, "") for said in newest.values())
         for name in dict.fromkeys(chain.from_iterable(newest.values()))
@@ -196,8 +195,8 @@ def literals() -> str:
         start: difference(claims(backend_of(start.split()[0], release)), newest[start.split()[0]])
         for start, release in OLDER.items()
     }
-    texts = (json.dumps(each, indent=4) for each in (usual, differing, older))
-    return "USUAL = {}\nCLAIMS = {}\nOLDER = {}".format(*texts)
+    texts = (json.dumps(each, indent=4) for each in (usual, differing, WINE, older))
+    return "USUAL = {}\nCLAIMS = {}\nWINE = {}\nOLDER = {}".format(*texts)
 
 
 def difference(said: dict[str, str], usual: dict[str, str]) -> dict[str, str]:
