@@ -214,8 +214,7 @@ def test_fork_in_a_block() -> None:
 
 
 @linux
-@alone
-def test_fork_after_a_process_read_itself() -> None:
+def test_fork_after_a_process_read_itself(python: Callable[..., str]) -> None:
     code = """
 import mmap, os, rusage
 with rusage.Process(os.getpid()) as process, mmap.mmap(-1, 128 << 20) as held:
@@ -227,8 +226,7 @@ if not os.fork():
     os._exit((rusage.peak() - size) >> 20)  # MiB
 print(os.waitstatus_to_exitcode(os.wait()[1]))
 """
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert 0 <= int(shown.stdout) < 64
+    assert 0 <= int(python("-c", code)) < 64
 
 
 @resets

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -313,13 +314,9 @@ def test_container(version: str, own: str, shown: str, sizes: list[int], tmp_pat
     }.items():
         assert program.count(f'"{name}"') == 1
         program = program.replace(f'"{name}"', repr(str(path)))
-    done = subprocess.run(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True
-    )
-    assert done.stdout.splitlines()[0] == str(group)
-    rss, pss, *found = [
-        int(size) for size in re.findall(r"^.* +(\d+) MiB$", done.stdout, re.MULTILINE)
-    ]
+    printed = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert printed.splitlines()[0] == str(group)
+    rss, pss, *found = map(int, re.findall(r"(?m)^.* +(\d+) MiB$", printed))
     assert rss >= pss > 0
     assert found == sizes
 
@@ -350,12 +347,9 @@ with start_worker(app, perform_ping_check=False):
 """
 
 
-def test_celery_task_that_raises() -> None:
+def test_celery_task_that_raises(python: Callable[..., str]) -> None:
     pytest.importorskip("celery")
     found = [each.text for each in blocks(SERVICES)]
     (program,) = [text for text in found if text.startswith("import celery\n")]
-    done = subprocess.run(
-        [sys.executable, "-c", program + RAISES], capture_output=True, text=True, check=True
-    )
-    names = re.findall(r"(?m)^(\w+): [\d.]+ s, \+\d+ MiB$", done.stdout)
+    names = re.findall(r"(?m)^(\w+): [\d.]+ s, \+\d+ MiB$", python("-c", program + RAISES))
     assert names == ["fill", "raises"]
