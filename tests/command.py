@@ -145,7 +145,6 @@ def tree_of(
 
 
 def text() -> str:
-    """Return the report."""
     return Path("report").read_text(encoding="utf-8")
 
 
@@ -190,12 +189,10 @@ def validated(text: str) -> Any:
 
 
 def record(path: str = "report") -> Any:
-    """Return a report in JSON."""
     return validated(Path(path).read_text(encoding="utf-8"))
 
 
 def table(path: str) -> list[dict[str, str]]:
-    """Return a report in CSV."""
     return list(csv.DictReader(Path(path).read_text().splitlines()))
 
 

@@ -26,7 +26,6 @@ needs_ci = pytest.mark.skipif(
 
 @needs_sh
 def test_crash_of_one_of_several_commands() -> None:
-    """Its status is negative, and counts as any other."""
     shell = [("0", "exit 0"), ("-11", "kill -SEGV $$"), ("1", "exit 1")]
     status = commands.run_all((name, ["sh", "-c", script]) for name, script in shell)
     assert status == -signal.SIGSEGV
@@ -73,10 +72,7 @@ def test_after():
 @needs_ci
 @pytest.mark.thorough
 def test_second_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With .ci/run's options a test may fail by chance, but no process may crash.
-
-    A worker's crash ends the run.
-    """
+    """A test may fail by chance, but no process may crash."""
     for plugin in "xdist", "pytest_rerunfailures":
         pytest.importorskip(plugin, reason=f"{plugin} is not installed")
     monkeypatch.chdir(tmp_path)
@@ -153,7 +149,6 @@ PARTS = [
 @needs_ci
 @pytest.mark.parametrize(("least", "command", "status"), PARTS)
 def test_least_number_of_tests(least: str, command: str, status: str, tmp_path: Path) -> None:
-    """A part of .ci/run fails if fewer tests pass in one of its runs of the suite."""
     script = 'set -euo pipefail; logs=$1; . "$0"; part "$2" name sh -c "$3"'
     words = ["bash", "-c", script, str(ROOT / ".ci" / "part"), str(tmp_path), least, command]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
@@ -165,7 +160,6 @@ def test_least_number_of_tests(least: str, command: str, status: str, tmp_path: 
     not (ROOT / ".pre-commit-config.yaml").exists(), reason="the sdist has no hooks"
 )
 def test_hooks_of_a_commit() -> None:
-    """``tox -e lint`` runs them, with the same versions."""
     hooks, tox = (
         (ROOT / name).read_text(encoding="utf-8") for name in (".pre-commit-config.yaml", "tox.ini")
     )

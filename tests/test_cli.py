@@ -31,7 +31,6 @@ both_ways = pytest.mark.parametrize("words", WAYS, ids=["usual", "directly"][: l
 
 @needs_sh
 def test_standard_streams_and_status_pass_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The report follows the program's output on standard error; TIME does not change it."""
     monkeypatch.setenv("TIME", "%x")
     done = run("sh", "-c", "cat; echo error >&2; exit 7", input="text")
     assert done.stdout == "text"
@@ -98,7 +97,6 @@ def test_exit_status(
     ids=lambda words: " ".join(words[:3]),
 )
 def test_reports_fit_the_terminal(on_terminal: Start, columns: int, words: list[str]) -> None:
-    """No line is wider, and wide terminals need fewer lines."""
     if "--tree" in words and not hasattr(rusage, "Tree"):
         pytest.skip("this system has no Tree")
     _, terminal = on_terminal("NO_COLOR=1", *RUSAGE, *words, columns=columns)
@@ -114,7 +112,6 @@ def test_reports_fit_the_terminal(on_terminal: Start, columns: int, words: list[
 )
 @both_ways
 def test_environment_is_unchanged(words: list[str]) -> None:
-    """Names that are empty, missing or repeated, and the order. The oracle is cat(1)."""
     program = ["/bin/cat", "/proc/self/environ"]
     for entries in ENVIRONMENTS:
         expected = b"".join(entry + b"\0" for entry in entries)
@@ -131,7 +128,6 @@ def test_environment_is_unchanged(words: list[str]) -> None:
 @linux
 @pytest.mark.parametrize("content", [b"", b"LC_CTYPE=C\0PAT"])
 def test_untrusted_proc_environ(content: bytes) -> None:
-    """If the file is not the environment at exec, the environment stays as it is."""
     environment = {"PATH": os.defpath, "LC_CTYPE": "C.UTF-8", "A": "B"}
     done = run("env", before=[*CHECKS, "overwritten", content.hex()], env=environment)
     expected = sorted(f"{name}={value}" for name, value in environment.items())
@@ -139,7 +135,7 @@ def test_untrusted_proc_environ(content: bytes) -> None:
 
 
 def test_command_without_proc(without_proc: list[str]) -> None:
-    """It has its own status and environment; its peak cannot be told from the peak of rusage."""
+    """Its peak cannot be told from the peak of rusage."""
     environment = {"PATH": os.defpath, "LC_CTYPE": "C.UTF-8"}
     done = run(
         "sh", "-c", "printenv LC_CTYPE; exit 5", before=[*without_proc, *RUSAGE], env=environment
@@ -151,7 +147,7 @@ def test_command_without_proc(without_proc: list[str]) -> None:
 
 @both_ways
 def test_ignored_sigchld_becomes_default(words: list[str]) -> None:
-    """An ignored SIGCHLD would discard the status, as in the program; ``timeout`` does the same."""
+    """As by ``timeout``: it would discard the program's status."""
     program = (
         "import signal, sys; "
         "sys.exit(7 if signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL else 8)"
@@ -199,7 +195,6 @@ FORWARDED = [signal.SIGALRM, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, sign
 @pytest.mark.parametrize("number", FORWARDED, ids=lambda number: number.name)
 @both_ways
 def test_signals_are_forwarded(words: list[str], number: signal.Signals) -> None:
-    """The program decides what they do; the report and the exit status follow."""
     for handler, status, text, printed in (
         ("trap 'echo caught; exit 9' ALRM HUP TERM USR1 USR2;", 9, "exit status", "caught\n"),
         ("", 128 + number, number.name, ""),
@@ -214,7 +209,6 @@ def test_signals_are_forwarded(words: list[str], number: signal.Signals) -> None
 
 @both_ways
 def test_ignored_signals_are_not_forwarded(words: list[str]) -> None:
-    """A signal that the caller ignores does not reach even a program that does not ignore it."""
     program = (
         "import signal; signal.signal(signal.SIGTERM, signal.SIG_DFL); "
         "print('ready', flush=True); input()"
@@ -275,10 +269,6 @@ BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHON
     ids=str,
 )
 def test_report_that_cannot_be_written(words: list[str], status: int, who: str) -> None:
-    """One line of complaint if possible; the program's failure and a limit come first.
-
-    No traceback.
-    """
     Path("full.json").symlink_to("/dev/full")
     read, write = os.pipe()
     os.close(read)
@@ -305,7 +295,6 @@ def test_report_that_cannot_be_written(words: list[str], status: int, who: str) 
     "unbuffered", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"]
 )
 def test_closed_pipe_ends_silently(words: list[str], unbuffered: dict[str, str]) -> None:
-    """As other programs end before head(1): SIGPIPE kills it, also if the caller blocks that."""
     read, write = os.pipe()
     os.close(read)
     for blocked in [], [signal.SIGPIPE]:
@@ -323,7 +312,6 @@ def test_closed_pipe_ends_silently(words: list[str], unbuffered: dict[str, str])
 
 @needs_sh
 def test_append_names_the_command() -> None:
-    """In shell quoting; a byte that is not UTF-8 is shown as in JSON."""
     for words in ["sh", "-c", "exit 0", b"\xff"], ["true"]:
         forked.run([*RUSAGE, "-o", "file", "--append", *words], check=True)
     lines = [
@@ -335,7 +323,6 @@ def test_append_names_the_command() -> None:
 
 
 def test_info_for_bug_reports() -> None:
-    """Facts that others know too, in lines of 80 columns."""
     done = run("--info")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
@@ -378,10 +365,6 @@ HANDLES = "trap 'echo caught; exit 4' INT; echo ready; while :; do sleep 0.1; do
 def test_keys_are_for_the_program(  # noqa: PLR0913, PLR0917 (a case)
     on_terminal: Start, words: list[str], program: list[str], key: bytes, text: bytes, code: int
 ) -> None:
-    """It gets them once; the report comes after its end.
-
-    rusage dies of the same signal only if that is SIGINT.
-    """
     _, terminal = on_terminal(*words, *program)
     shown = press(terminal, key, f"return code {code}\r\n".encode())
     assert shown.count(text) == 1

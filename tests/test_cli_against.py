@@ -35,7 +35,7 @@ SERIES: dict[str, Any] = {
 def against(
     stored: Any, words: str, *expected: Any, **keywords: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command with a stored report, and check what follows: see ``check``."""
+    """Run the command with a stored report, and check what follows."""
     content = stored if isinstance(stored, bytes) else json.dumps(stored).encode()
     Path("base.json").write_bytes(content)
     return check(["--against", "base.json", *words.split()], *expected, **keywords)
@@ -45,7 +45,7 @@ def against(
 @pytest.mark.parametrize("words", ["", "-n 2 "], ids=["once", "series"])
 @pytest.mark.parametrize("stored", [STORED, SERIES], ids=["run", "series"])
 def test_stored_figures_and_relative_limits(stored: Any, words: str) -> None:
-    """Of a series, the median counts. A program stays far below or above the chosen figures."""
+    """A program stays far below or above the stored figures."""
     against(stored, f"{words} --export x.json --limit-cputime +1% true")
     made = record("x.json")
     peak = made["summary"]["ru_maxrss"]["median"] if words else made["usage"]["ru_maxrss"]
@@ -63,12 +63,10 @@ def test_stored_figures_and_relative_limits(stored: Any, words: str) -> None:
 @pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="no /dev/stdin")
 @pytest.mark.parametrize("words", [[], ["-n", "2"]], ids=["once", "series"])
 def test_stored_report_on_standard_input(words: list[str]) -> None:
-    """It is read before the runs of a series get an empty standard input."""
     check(["--against", "/dev/stdin", *words, "true"], input=json.dumps(STORED))
 
 
 def test_verdict_of_a_series() -> None:
-    """One, beside the runs, and in one column; absolute limits have one for each run."""
     words = "-n 3 --limit-cputime +1% --limit-maxrss 1TiB --export x.json --export x.md true"
     for stored, over in ({"ru_utime": 0.0, "ru_stime": 0.0}, True), (USAGE, False):
         status = {123 if over else 0, 125}  # without a peak
@@ -83,7 +81,6 @@ def test_verdict_of_a_series() -> None:
 @needs_tree
 @pytest.mark.skipif(not CAN_ADOPT, reason="the two reports differ in orphans too")
 def test_samples_in_one_report_only() -> None:
-    """A line says that they do not count, if the limit is one of those in which they would."""
     stored = STORED | {"tree": {"rss": 2**40, "killed": False, "member_peak": 2**40}}
     line = "samples of single processes do not count: one of the two reports lacks them"
     against(stored, "--limit-cputime +10% true")
@@ -93,13 +90,12 @@ def test_samples_in_one_report_only() -> None:
 
 @needs_tree
 def test_relative_limit_of_the_tree() -> None:
-    """A sample above it ends the program."""
     stored = STORED | {"tree": {"rss": 999, "killed": False}}
     against(stored, "--limit-tree-rss +1% --kill sleep 60", 123, None, shown=" 999 bytes +")
 
 
 def test_unknown_figures() -> None:
-    """They never pass: 125 without a run if the stored one is missing, else after it."""
+    """125 without a run if the stored one is missing, else after it."""
     message = "rusage: base.json: CPU time was not measured: its limit cannot be checked"
     against(STORED | {"usage": {}}, "--limit-cputime +10% touch made", 125, message)
     assert not Path("made").exists()
@@ -139,7 +135,6 @@ def test_refused_report(stored: Any, reason: str) -> None:
 
 
 def test_refused_file() -> None:
-    """Also in a series. Of an endless file, no more than 16 MiB are read."""
     files = {".": "Is a directory", "none": "No such file or directory", "/dev/zero": NO_REPORT}
     for name, reason in files.items():
         check(["--against", name, "-n", "2", "touch", "made"], 125, f"rusage: {name}: {reason}")

@@ -19,12 +19,11 @@ from rusage._cli.figures import Series, run_record
 
 
 def compare(*words: str, **expected: Any) -> subprocess.CompletedProcess[str]:
-    """Compare commands, and check what follows: see ``check``."""
+    """Compare commands, and check what follows."""
     return check(["--compare", *words], **expected)
 
 
 def test_order_of_the_runs() -> None:
-    """Random in each round, and in the JSON; lines are split as by a shell, but no shell runs."""
     done = compare("-n", "20", "--json", "echo 'a  $HOME'", "echo b", 'echo c "*"')
     lines = done.stdout.splitlines()
     rounds = [lines[at : at + 3] for at in range(0, 60, 3)]
@@ -37,7 +36,6 @@ def test_order_of_the_runs() -> None:
 
 @forked.needs_fork
 def test_rounds_without_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many as fit into the seconds for a command, at least ten; a warm-up is one of each."""
     monkeypatch.setattr("rusage._cli.series.SECONDS", 0.3)
     compare("--json", "--warmup", "1", "true", "sleep 0.001")
     first, second = member(record(), "commands.*.runs.*.elapsed")
@@ -51,10 +49,6 @@ def test_rounds_without_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @needs_peak
 def test_report_of_a_comparison() -> None:
-    """A row for each figure and command, command lines as given, and a sentence.
-
-    A star is at the smaller peak.
-    """
     small, large = (f"{sys.executable} -c 'b\"x\" * ({size} * 2**20)'" for size in (1, 30))
     for commands, at in ([small, large], 1), ([large, small], 2):
         compare("-n", "6", *commands)
@@ -85,7 +79,6 @@ def test_ratios_of_the_rounds() -> None:
 
 
 def test_failing_command_ends_the_series() -> None:
-    """It is named; only complete rounds count."""
     hint = "; see --ignore-failure"
     command = shlex.join(nth(2, "sys.exit(7)"))
     end = f"rusage: {command}: the series has ended: run 2 (exit status 7){hint}"
@@ -123,7 +116,6 @@ def series(*columns: list[float]) -> list[Series]:
 
 
 def compared(*columns: list[float]) -> list[str]:
-    """Return the sentences about these commands."""
     return table.conclusions(series(*columns))
 
 
@@ -132,7 +124,6 @@ SLOWER = [1.2, 1.0, 1.1, 1.1, 1.0, 1.0]  # 7 %, perhaps by chance
 
 
 def test_star_of_the_smallest() -> None:
-    """It differs from each of the others, by the same rule as the sentence."""
     double, triple = ([times * value for value in FIRST] for times in (2, 3))
     for columns, at in (
         ([double, FIRST, triple], 1),
@@ -145,7 +136,6 @@ def test_star_of_the_smallest() -> None:
 
 
 def test_sentence_at_the_end() -> None:
-    """Only about differences that are larger than the intervals; the wide one is not."""
     (text,) = compared(FIRST, [3 * value for value in FIRST])
     message = "Command 2 needed 3.00 times as much memory and 3.00 times as much time as command 1."
     assert text == message
@@ -159,7 +149,6 @@ def test_sentence_at_the_end() -> None:
 
 
 def test_sentence_about_slow_runs() -> None:
-    """The first one, or a tenth of all; not fewer, nor noise. Such a run stays in the figures."""
     first, most = (
         "The first run was the slowest by far: --warmup 3 avoids it.",
         " runs took far longer or shorter than most",

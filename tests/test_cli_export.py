@@ -40,7 +40,6 @@ from rusage._cli.options import Options
 
 
 def cells(text: str) -> list[list[str]]:
-    """Return the cells of a Markdown table."""
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
 
 
@@ -57,7 +56,6 @@ def test_markdown_marks_the_smallest_and_counts_failures() -> None:
 
 @needs_sh
 def test_markdown_of_a_single_run() -> None:
-    """What was used, and if a limit was kept; appended after an empty line, for a job's summary."""
     limits = ["--limit-maxrss", "1K", "--limit-cputime", "60"]
     check(["-a", *limits, "--markdown", "sh", "-c", "sleep 0.01; exit 3"], 3, None)
     for runs in [], ["-n", "1"]:
@@ -79,7 +77,6 @@ def test_markdown_of_a_single_run() -> None:
 
 @needs_sh
 def test_csv_has_every_run() -> None:
-    """The measured fields as in JSON, and empty cells for the others; the status or the signal."""
     words = ["-n", "3", "--export", "x.json", "--csv", "--compare", "true", "echo 'a, \"b\"'"]
     run("--append", *words)  # to a new file
     rows = table("report")
@@ -102,7 +99,6 @@ def test_csv_has_every_run() -> None:
 
 
 def test_when_the_program_was_started() -> None:
-    """In UTC, in each report; a series in CSV and JSON has it for each run."""
     words = ["--append", "--export", "x.json", "--export", "x.md", "--csv", "-n", "2"]
     before = time.time()
     check([*words, "sleep", "0.05"], env={**os.environ, "TZ": "XXX-5"})
@@ -119,7 +115,6 @@ def test_when_the_program_was_started() -> None:
 
 @pytest.mark.parametrize("head", ["command,run,counted\nx,1,1\n", "\n", "\n\nx", "x"], ids=repr)
 def test_append_to_another_head(head: str) -> None:
-    """It is refused before the run, since the columns would be other ones than the head says."""
     Path("report").write_text(head)
     why = "rusage: report: its first line is not the head of this report"
     check(["--append", "--csv", "touch", "started"], 125, why)
@@ -128,7 +123,6 @@ def test_append_to_another_head(head: str) -> None:
 
 
 def test_append_to_no_rows() -> None:
-    """An empty file gets the head; one whose line has no end gets that too."""
     Path("report").write_text("")
     check(["--append", "--csv", "--export", "x.csv", "true"])
     assert len(table("report")) == 1
@@ -143,7 +137,7 @@ def test_append_to_no_rows() -> None:
     ("options", "start"), [(["--json"], "\n{"), ([], "\ncommand "), (["-f", "e"], "e")], ids=str
 )
 def test_append_behind_part_of_a_line(options: list[str], start: str) -> None:
-    """The report begins a line, except for GNU time's: a script may print the start of the line."""
+    """GNU time's report does not begin a line: a script may print its start."""
     Path("report").write_text("part ")
     check(["--append", *options, "true"])
     assert text().startswith(f"part {start}")
@@ -151,7 +145,6 @@ def test_append_behind_part_of_a_line(options: list[str], start: str) -> None:
 
 @pytest.mark.parametrize("option", [[], ["-a"], ["--csv"], ["--markdown"]], ids=str)
 def test_bytes_of_the_command(option: list[str]) -> None:
-    """A terminal would obey control characters, C0 and C1; bytes not in UTF-8 are as in JSON."""
     words = ["-o", "report", *option, "-n", "2", "--compare"]
     forked.run([*RUSAGE, *words, b"true '\x1b]0;title\x07 \xc2\x9b31m' \xff \xc3\xa9"], check=True)
     shown = Path("report").read_text(encoding="utf-8")
@@ -165,7 +158,6 @@ def test_bytes_of_the_command(option: list[str]) -> None:
 
 
 def test_report_and_files_at_once() -> None:
-    """Each file has the report of its kind; the text goes to standard error."""
     names = ["a.json", "b.csv", "c.md", ".json"]
     done = plain(*(word for name in names for word in ("--export", name)), "true")
     assert (done.returncode, "wall" in done.stderr, "{" in done.stderr) == (0, True, False)
@@ -181,7 +173,6 @@ def test_report_and_files_at_once() -> None:
 @needs_sh
 @pytest.mark.parametrize("closed", [(1, 2), (2, 3), (1, 3), (0, 3)], ids=str)
 def test_closed_standard_streams(closed: tuple[int, int]) -> None:
-    """The file does not take their place: it is emptied, and the program does not write to it."""
     Path("x.json").write_text("x" * 10_000)
     words = ["sh", "-c", "echo output; echo errors >&2; exit 0"]
     plain("--export", "x.json", *words, preexec_fn=lambda: os.closerange(*closed))
@@ -196,7 +187,6 @@ def test_closed_standard_streams(closed: tuple[int, int]) -> None:
 )
 @pytest.mark.parametrize("runs", [[], ["-n", "2"]], ids=["once", "series"])
 def test_report_in_the_output_of_the_program(option: str, path: str, runs: list[str]) -> None:
-    """Neither overwrites the other, nor what was there before."""
     if path.startswith("/dev/") and not Path(path).exists():
         pytest.skip("this system has no /dev/stdout")
     with Path("x.json").open("w", encoding="utf-8") as file:
@@ -228,10 +218,6 @@ MOVES = ["mv x.csv y", "mv x.csv y; echo own > x.csv", "mv x.csv y; ln -s /dev/n
     ids=str,
 )
 def test_file_that_the_program_moves(change: str, words: list[str]) -> None:
-    """A report that replaces has the name at the end, and the moved file keeps its content.
-
-    The report of ``-o`` is in the file that was opened, as GNU time's.
-    """
     for status in 0, 3:
         Path("x.csv").unlink(missing_ok=True)
         Path("x.csv").write_text("before\n")
@@ -249,14 +235,12 @@ def test_file_that_the_program_moves(change: str, words: list[str]) -> None:
 
 @needs_sh
 def test_file_that_the_program_writes_to() -> None:
-    """The report of ``-o`` follows."""
     run("--json", "sh", "-c", "echo own > report")
     own, report = text().splitlines()
     assert (own, report[:1]) == ("own", "{")
 
 
 def test_fifo_that_the_program_removes() -> None:
-    """Its reader gets the report."""
     os.mkfifo("x.csv")
     reader = os.open("x.csv", os.O_RDONLY | os.O_NONBLOCK)
     remove = [sys.executable, "-S", "-c", "import os; os.remove('x.csv')"]
@@ -290,7 +274,6 @@ def output(*words: str | bytes, before: list[str] = RUSAGE) -> Any:
 )
 @pytest.mark.parametrize("before", [RUSAGE, [*CHECKS, "no_peak"]], ids=["", "no peak"])
 def test_runs_match_the_schema(words: str, before: list[str]) -> None:
-    """Also without a peak, for a series that ended early, and for one without a counted run."""
     if "tree" in words and not hasattr(rusage, "Tree"):
         pytest.skip("this system has no Tree")
     assert output(*shlex.split(words), before=before)["units"]["elapsed"] == "seconds"
@@ -303,7 +286,6 @@ def test_runs_match_the_schema(words: str, before: list[str]) -> None:
     ids=repr,
 )
 def test_record_of_a_program(words: list[str | bytes]) -> None:
-    """Its words in UTF-8, the status or the signal, the measured fields, their units and errors."""
     record = output(*words)
     shown = [os.fsencode(word).decode("utf-8", "backslashreplace") for word in words]
     assert record["command"] == shown
@@ -318,7 +300,6 @@ def test_record_of_a_program(words: list[str | bytes]) -> None:
 
 
 def test_schema_names_the_fields() -> None:
-    """In their order, as the own usage has them, whether they are measured or not."""
     definitions = SCHEMA["definitions"]
     assert definitions["name"]["enum"] == list(rusage.fields)
     process = definitions["process"]

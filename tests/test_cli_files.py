@@ -42,7 +42,6 @@ REPORTS = [("--against", "--export"), ("--against", "-o"), ("--export", "-o")]
     [*((0, other) for other in range(6)), *((other, 0) for other in range(1, 6)), (3, 4)],
 )
 def test_two_reports_in_one_file(first: int, second: int) -> None:
-    """By whatever names: neither is written, and the baseline stays. The file of ``-o`` is made."""
     here = Path.cwd()
     names = [each.format(here=here, name=here.name) for each in [*SPELLINGS, "hard.json"]]
     assert plain("--export", "base.json", "true").returncode == 0
@@ -64,14 +63,12 @@ def test_two_reports_in_one_file(first: int, second: int) -> None:
 
 
 def test_device_of_two_reports() -> None:
-    """It may be named again."""
     Path("null.json").symlink_to(os.devnull)
     assert plain("-o", os.devnull, "--export", "null.json", "true").returncode == 0
 
 
 @needs_tree
 def test_samples_to_standard_output() -> None:
-    """By its short name, also beside another report there."""
     if not Path("/dev/stdout").exists():
         pytest.skip("this system has no /dev/stdout")
     options = ["--samples", "-", "-o", "/dev/stdout", "--csv"]
@@ -95,20 +92,17 @@ def mounting(words: str, folder: str = "sh") -> list[str]:
 
 
 def test_full_disk(program: Callable[..., str], tmp_path: Path) -> None:
-    """At each end of a page, replaced by another file, in place, and with a report appended."""
     before = mounting(f'-t tmpfs -o size={4 * mmap.PAGESIZE} none "$0"', str(tmp_path))
     assert int(program("replaced_files.py", "full", str(tmp_path), before=before)) > 100
 
 
 @forks
 def test_killed_while_the_report_is_written(program: Callable[..., str]) -> None:
-    """Before each call that may change a file."""
     assert int(program("replaced_files.py", "killed")) > 20
 
 
 @pytest.mark.parametrize("way", ["replace", "append"])
 def test_file_that_may_not_grow(way: str) -> None:
-    """RLIMIT_FSIZE ends the report at a byte: the old one stays, without a temporary file."""
     resource = pytest.importorskip("resource", reason="this system has no limit for files")
     old = f"{'o' * 99}\n"
     Path("x.csv").write_text(old)
@@ -126,7 +120,6 @@ def test_file_that_may_not_grow(way: str) -> None:
 @pytest.mark.parametrize("content", ["", "o", "o" * 100_000], ids=len)
 @pytest.mark.parametrize("way", ["rename", "hard link", "folder"])
 def test_replaced_file_keeps_what_it_is(content: str, way: str) -> None:
-    """Its mode, and the link to it; in a folder without permission too. A hard link stays."""
     Path("d").mkdir()
     file = Path("d/x.json")
     file.write_text(content)
@@ -167,7 +160,6 @@ READERS = acl((0x01, 6), (0x02, 6), (0x04, 0), (0x10, 6), (0x20, 0))
 @pytest.mark.skipif(not hasattr(os, "setxattr"), reason="this system has no extended attributes")
 @pytest.mark.parametrize("owner", ["file", "folder"])
 def test_readers_of_a_replaced_file(owner: str) -> None:
-    """They are the same, whatever the folder gives to new files."""
     Path("x.json").write_text("old")
     Path("x.json").chmod(0o640)
     try:
@@ -190,7 +182,6 @@ def test_readers_of_a_replaced_file(owner: str) -> None:
 
 @needs_sh
 def test_file_that_is_mounted(tmp_path: Path) -> None:
-    """As by ``docker run -v``: it cannot be replaced, so it is written to."""
     Path("x.json").write_text("old" * 10_000)
     command = [*mounting("--bind x.json x.json"), *RUSAGE, "--export", "x.json", "true"]
     assert subprocess.run(command, stderr=subprocess.PIPE, check=False).returncode == 0
@@ -199,7 +190,6 @@ def test_file_that_is_mounted(tmp_path: Path) -> None:
 
 
 def test_report_after_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If an error shows after the writing, it goes, but nothing that another run has written."""
     for before, after in {"old": "old", "old, other's": "old, other'snew"}.items():
         Path("x").write_text(before)
         descriptor = os.open("x", os.O_WRONLY | os.O_APPEND)
@@ -214,7 +204,6 @@ def test_report_after_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ["ENOSPC", "EDQUOT", "EIO", "EACCES", "EPERM", "EROFS", "EBUSY"])
 @pytest.mark.parametrize("call", ["open", "replace"])
 def test_error_of_the_new_file(name: str, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If only the folder refuses it, the old file is written to; that one stays otherwise."""
     Path("x").write_text("old")
     refused, function = OSError(getattr(errno, name), "refused"), getattr(os, call)
 
@@ -270,8 +259,6 @@ def test_file_without_a_report(words: list[str]) -> None:
 
 @needs_sh
 def test_run_that_cannot_start_while_another_appends() -> None:
-    """The other's report stays, though the first one has made the file."""
-
     def waits(name: str) -> str:
         return f"sh -c 'while ! [ -e {name} ]; do sleep 0.01; done'"
 
@@ -295,7 +282,6 @@ def test_run_that_cannot_start_while_another_appends() -> None:
 
 
 def test_exports_at_once() -> None:
-    """Each replaces the file by the whole report; the last one remains."""
     for old in False, True:
         assert Path("x.json").exists() == old
         command = [*RUSAGE, "--export", "x.json", "sleep", "0.3"]
@@ -308,7 +294,6 @@ def test_exports_at_once() -> None:
 
 @pytest.mark.parametrize("options", [["--csv"], []], ids=["csv", "text"])
 def test_runs_append_at_once(options: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """As by ``make -j``: one head, and each report whole."""
     monkeypatch.setattr(files, "LOCK_S", 600)  # a busy machine may keep a run from going on
     for _ in range(3):
         Path("x.csv").unlink(missing_ok=True)
@@ -341,7 +326,6 @@ def test_lock_of_the_caller() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege")
 def test_dangling_link_through_a_missing_folder() -> None:
-    """The system follows each part of a link: nothing is made elsewhere, nor run."""
     os.symlink("missing/../x.json", "link.json")
     done = plain("--export", "link.json", "sh", "-c", ">ran")
     assert (done.returncode, os.path.exists("ran")) == (125, False)
@@ -358,7 +342,7 @@ def test_dangling_link_through_a_missing_folder() -> None:
     ids=str,
 )
 def test_encoding_that_lacks_characters(encoding: str, options: list[str]) -> None:
-    r"""No report is lost. GNU time's has the bytes of the command, others have \u2192."""
+    """GNU time's report has the bytes of the command."""
     command: list[str | bytes] = [*RUSAGE, *options, "true", "\u2192", b"\xff"]
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
@@ -373,7 +357,6 @@ def test_encoding_that_lacks_characters(encoding: str, options: list[str]) -> No
 
 @pytest.mark.parametrize("words", [["-o", "x"], ["--export", "x.csv"], ["--pid", "1"]], ids=str)
 def test_too_few_open_files(words: list[str]) -> None:
-    """The message does not blame standard output."""
     resource = pytest.importorskip("resource", reason="this system has no limit for open files")
     for count in range(4, 7):
         limit = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (count, count))

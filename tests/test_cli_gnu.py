@@ -153,12 +153,10 @@ def test_reports_as_gnu_time(command: list[str]) -> None:
     ids=repr,
 )
 def test_options_and_escapes_as_gnu_time(options: list[str]) -> None:
-    """The last of ``-f`` and ``-p`` counts, ``-v`` wins; unknown letters are kept after a ``?``."""
     check_lines(options, ["sh", "-c", "exit 3", "\udcff\udcc3"])
 
 
 def test_unknown_field_in_format() -> None:
-    """It is kept after a ``?``, as in GNU time, and named in a line of its own."""
     messages = [
         f"rusage: --format: no figure {name}; a field is written as %{{ru_maxrss}}"
         for name in ("maxrss", "nonsense")
@@ -276,7 +274,6 @@ def observe(program: list[str], drawn: dict[str, Any], folder: Path) -> dict[str
 @needs_gnu_time
 @pytest.mark.parametrize("count", COUNTS)
 def test_random_commands_as_by_gnu_time(count: str, tmp_path: Path) -> None:
-    """So are the program's arguments, environment, descriptors and signals."""
     choose = random.Random(int(SEED))
     for number in range(int(count)):
         drawn = draw(choose)
@@ -312,10 +309,6 @@ EXPECTED = [
 
 
 def test_known_figures() -> None:
-    """Times are rounded down to hundredths, memory to KiB; without the field each is ``?``.
-
-    Labels have their own.
-    """
     for row in EXPECTED:
         letter, expected = row.split()
         assert gnu.report(f"%{letter}", ["true"], 0, FIGURES) == expected

@@ -33,7 +33,6 @@ ALLOCATE = [sys.executable, "-c", "b'x' * (100 * 2**20)"]
     ],
 )
 def test_limit_of_the_cpu_time(limit: str, script: str, status: int) -> None:
-    """User and system time together. The complaint is printed in any case."""
     burn = f"{sys.executable} -S -c 'import time\nwhile time.process_time() < 0.15: pass'"
     complaint = f"rusage: sh: CPU time ... s is over the limit of {float(limit):.6f} s"
     words = ["--limit-cputime", limit, "sh", "-c", f"{burn}; {script}"]
@@ -104,10 +103,7 @@ def test_limits_of_known_figures(  # noqa: PLR0913, PLR0917 (a case and two fixt
     status: int,
     note: str,
 ) -> None:
-    """A limit is the largest allowed value; of two, the unknown one decides.
-
-    A note is printed once for a series.
-    """
+    """A limit is the largest allowed value; of two, the unknown one decides."""
     monkeypatch.setattr(limits, "BACKEND", Mock(child_peak=rule))
     for error in 98304, None:
         monkeypatch.setattr(limits, "fields", {"ru_maxrss": Mock(error=error)})
@@ -154,7 +150,6 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_limits_of_known_records(case: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What could not be read is never taken for kept in silence."""
     name, limit, parts, apart, exceeded, says = case
     monkeypatch.setattr(limits, "BACKEND", Mock(child_peak=INEXACT_RULE))
     monkeypatch.setattr(limits, "fields", {"ru_maxrss": Mock(error=None)})
@@ -189,7 +184,6 @@ def test_relative_limit_of_a_series(
     complaint: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One verdict: the median of the runs that count and have succeeded."""
     runs = [
         run_record(
             int(value is not None and value < 0),
@@ -217,7 +211,6 @@ def test_relative_limit_of_a_series(
 def test_figure_of_the_kernel_is_not_reported(
     options: "list[str]", limit: str, status: int, *, exceeded: "bool | None"
 ) -> None:
-    """It may be the parent's: the command compares it with the limit, and does not show it."""
     words = [*options, "--limit-maxrss", limit, "--json", "--export", "x.md", *ALLOCATE]
     done = run(*words, before=[*CHECKS, "sampled"])
     assert (done.returncode, SAMPLED_NOTE in done.stderr) == (status, status == 0)
@@ -236,7 +229,6 @@ def test_figure_of_the_kernel_is_not_reported(
     BACKEND.child_peak != PEAK_SAMPLED, reason="the peak of a child is not sampled here"
 )
 def test_limit_of_real_sampled_programs() -> None:
-    """A program that runs for many ticks of the clock has a sample, unless no tick has hit it."""
     program = "i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done"
     statuses = [run("--limit-maxrss", "1GiB", "sh", "-c", program).returncode for _ in range(20)]
     assert {*statuses} <= {0, 125}

@@ -43,7 +43,6 @@ PLACES = [
 def test_file_of_the_cgroup(
     place: tuple[str, str, str, str, str, str | None], tmp_path: Path
 ) -> None:
-    """The memory controller's, by the mount that shows it; or none."""
     cgroup, mine, root, kind, file, found = place
     point = tmp_path / "a b\\c\n"
     for folder in point, point / "a", Path(f"{point}es"), tmp_path / "a", point / (found or "."):
@@ -63,7 +62,6 @@ def test_file_of_the_cgroup(
 
 @pytest.mark.parametrize("text", [None, "oom_kill_disable 0\nunder_oom 0\n", "oom_kill x\n"])
 def test_without_a_count(tmp_path: Path, text: str | None) -> None:
-    """No file, an old kernel's, or another text: nothing is known."""
     if text is not None:
         (tmp_path / "file").write_text(text)
     assert oom.kills(str(tmp_path / "file")) is None
@@ -73,7 +71,6 @@ def test_without_a_count(tmp_path: Path, text: str | None) -> None:
 @needs_sh
 @forked.needs_fork
 def test_failure_while_the_count_grows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is said of any failure, and of none without a kill, nor of a success."""
     count = Path("count").absolute()
     monkeypatch.setattr(oom, "counter", lambda: str(count))
     count.write_text("oom_kill 1\n")
@@ -100,14 +97,12 @@ EATS = "block = b'x' * (200 << 20)"
 
 
 def is_empty(group: Path) -> bool:
-    """Return whether no process is in a cgroup any more."""
     return not (group / "cgroup.procs").read_text()
 
 
 @needs_sh
 @pytest.mark.not_emulated
 def test_kill_in_a_cgroup_with_a_limit(tmp_path: Path) -> None:
-    """The program, or a child of it that a shell waits for; not in a sibling of the cgroup."""
     own = oom.counter()
     parent = Path(own).parent
     limits = {V1: "memory.limit_in_bytes", V2: "memory.max"}

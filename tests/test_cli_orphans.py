@@ -97,7 +97,6 @@ def test_pool_with_a_fork_server() -> None:
     ids=["peak", "tree", "CPU time", "within", "none"],
 )
 def test_limits_of_an_orphan(seconds: float, words: list[str], status: int) -> None:
-    """The peak and the CPU time of what has ended, and of what runs on, count."""
     run("--export", "base.json", "true")
     done = run(*words, "--export", "x.json", *leaving(seconds))
     found = record("x.json")
@@ -157,7 +156,6 @@ print(int(open("parent").read()) == os.getppid())
 
 
 def test_nothing_changes_without_a_limit() -> None:
-    """Orphans get the parent that they get without the command."""
     for words, expected in {("--json",): False, ("--limit-maxrss", "1G"): True}.items():
         done = check([*words, sys.executable, "-S", "-c", WHOSE], 0, None)
         assert done.stdout == f"{expected}\n"
@@ -165,10 +163,7 @@ def test_nothing_changes_without_a_limit() -> None:
 
 
 def test_those_from_before() -> None:
-    """What an earlier run or a preparation has left is not counted; a line says it once.
-
-    Nor is then what the program leaves: the two cannot be told apart.
-    """
+    """Then what the program leaves cannot be told apart."""
     script = f"[ -e before ] || {{ {leaving(5)[2]}; >before; }}"
     line = "may run on, and are not compared: other processes are left from before\n"
     nothing = {"ru_maxrss": 0, "cputime": 0.0, "living": 0}
@@ -203,8 +198,6 @@ def test_orphans_in_doubt(name: str, limit: str, status: int) -> None:
 
 @forks
 def test_waiting_where_nothing_counts() -> None:
-    """Orphans are waited for, also where they are in doubt."""
-
     def scene() -> None:
         living = subprocess.Popen(["/bin/sleep", "60"])
         counted = orphans.become_reaper(is_counted=False)
@@ -218,7 +211,6 @@ def test_waiting_where_nothing_counts() -> None:
 
 
 def test_children_of_the_orphan() -> None:
-    """What it starts, and has waited for, counts while it runs on."""
     burn = "import time\nwhile time.process_time() < 0.2: pass"
     child = f"subprocess.run([sys.executable, '-S', '-c', {burn!r}])"
     code = f"import os, subprocess, sys, time; {child}; os.close(1); {child}; time.sleep(5)"
@@ -233,7 +225,6 @@ def test_children_of_the_orphan() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
 @pytest.mark.usefixtures("patient")
 def test_signal_ends_the_wait(number: signal.Signals) -> None:
-    """It is not forwarded, and ends the series."""
     script = "echo $$; ( sleep 20 & ) >/dev/null"
     options = ["-n", "9", "--show-output", "--limit-cputime", "9", "-o", "report"]
     began = time.monotonic()
@@ -252,8 +243,6 @@ def test_signal_ends_the_wait(number: signal.Signals) -> None:
 @forks
 @pytest.mark.usefixtures("patient")
 def test_signal_before_the_wait() -> None:
-    """One that arrives while the program is started, and ends, leaves no wait either."""
-
     def scene() -> None:
         with subprocess.Popen(["/bin/sleep", "60"]) as left:
             counted = orphans.Orphans()
@@ -270,7 +259,6 @@ def test_signal_before_the_wait() -> None:
 
 @forked.needs_fork
 def test_signal_while_orphans_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is forwarded, though orphans end faster than they are waited for."""
     count = orphans.Orphans.count
 
     def count_slowly(self: orphans.Orphans, usage: rusage.RUsage) -> None:
@@ -295,8 +283,6 @@ def test_signal_while_orphans_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @forks
 def test_end_after_the_last_look() -> None:
-    """The peak of what ends then is known, and its CPU time counts once."""
-
     def scene() -> None:
         code = "import time\nwhile time.process_time() < 0.3: pass\ntime.sleep(60)"
         left = subprocess.Popen([sys.executable, "-S", "-c", code])
@@ -321,8 +307,6 @@ def test_end_after_the_last_look() -> None:
 
 @forks
 def test_busy_ones_are_waited_for_longer() -> None:
-    """Half a second, or as long as one that the program has left is running."""
-
     def scene() -> None:
         code = "import time\nwhile time.process_time() < {}: pass\ntime.sleep(60)"
         running = 1 if sys.platform == "linux" else 0
@@ -343,8 +327,6 @@ def test_busy_ones_are_waited_for_longer() -> None:
 
 @forks
 def test_one_that_has_ended_before() -> None:
-    """It is waited for before the program starts, and is not the program's."""
-
     def scene() -> None:
         pid = os.fork()
         if not pid:
@@ -358,7 +340,6 @@ def test_one_that_has_ended_before() -> None:
 
 
 def is_there(pid: int) -> bool:
-    """Return whether a process has not been waited for."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -369,7 +350,6 @@ def is_there(pid: int) -> bool:
 @forked.needs_fork
 @pytest.mark.parametrize("method", ["__init__", "members", "sample", "_sample_members"])
 def test_processes_that_cannot_be_read(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limit cannot be checked, if something is left."""
     monkeypatch.setattr(rusage.Tree, method, Mock(side_effect=OSError(24, "too many")))
     check(["--limit-cputime", "50", "true"])
     message = "rusage: sh: CPU time of processes that it left was not measured..."
@@ -379,7 +359,6 @@ def test_processes_that_cannot_be_read(method: str, monkeypatch: pytest.MonkeyPa
 
 @forked.needs_fork
 def test_orphans_without_waitid(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it is refused, they do not count, instead of as 0 bytes; a line says so."""
     monkeypatch.setattr(os, "waitid", Mock(side_effect=PermissionError(1, "refused")))
     for words in [], ["--tree"], ["-n", "2"]:
         done = run("--json", "--limit-maxrss", "1G", *words, *leaving(0))
@@ -401,7 +380,6 @@ def test_orphans_without_waitid(monkeypatch: pytest.MonkeyPatch) -> None:
     ids=["like", "with --tree", "without orphans"],
 )
 def test_relative_limits(stored: list[str], words: list[str], status: int, line: str) -> None:
-    """Like is compared with like: what one of the reports lacks does not count."""
     plain(*stored, "base.json", *leaving(0))
     done = check(["--against", "base.json", *words, *leaving(0)], status, None)
     complaint = "do not count: one of the two reports lacks them"
@@ -412,7 +390,6 @@ def test_relative_limits(stored: list[str], words: list[str], status: int, line:
 @pytest.mark.parametrize("kind", ["run", "series"])
 @pytest.mark.parametrize("has_orphans", [True, False])
 def test_orphans_in_a_stored_report(kind: str, *, has_orphans: bool) -> None:
-    """The limit is relative to the median with them, or nothing of them counts."""
     one: dict[str, Any] = {
         "exit_status": 0,
         "elapsed": 1.0,
@@ -489,7 +466,6 @@ SEEDS = [158, 365]
 
 
 def number_of(node: dict[str, Any]) -> int:
-    """Return the number of processes."""
     return 1 + sum(map(number_of, node["children"]))
 
 
@@ -502,7 +478,6 @@ def number_of(node: dict[str, Any]) -> int:
     ids=["few", "many"],
 )
 def test_random_trees(seeds: Iterable[int], tmp_path: Path) -> None:
-    """Program and orphans together have what each process has counted itself."""
     for seed in seeds:
         root = random_tree(random.Random(seed))
         count = number_of(root)

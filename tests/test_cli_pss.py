@@ -62,7 +62,6 @@ SELDOM = ["--interval", "2"]
 
 
 def forks(seconds: float = 3 if CPYTHON else 4.5) -> list[str]:
-    """Return a program of seven processes that share 40 MiB."""
     return [sys.executable, "-S", "-c", FORKS.format(seconds=seconds)]
 
 
@@ -80,7 +79,6 @@ def sampled_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("sampled_at_rest")
 def test_pss_of_forks() -> None:
-    """Each sample has it, also the first; it is in each report."""
     words = ["--pss", "--samples", "samples.csv", "--export", "x.json", "--export", "x.csv"]
     check([*SELDOM, *words, *forks()], members={"units.tree_pss": "bytes"})
     tree = record("x.json")["tree"]
@@ -94,7 +92,6 @@ def test_pss_of_forks() -> None:
 
 @pytest.mark.usefixtures("sampled_at_rest")
 def test_series_and_stored_report() -> None:
-    """The median is in the table; a relative limit reads PSS in each sample of the next run."""
     check([*SELDOM, "--tree", "--pss", "-n", "2", "--export", "x.json", *forks()])
     median = record("x.json")["summary"]["tree_pss"]["median"]
     assert f"tree PSS {quantity(median, 'bytes')}" in in_words()
@@ -124,7 +121,6 @@ def test_limit_above_pss(kill: list[str]) -> None:
 
 @pytest.mark.parametrize("kill", [[], ["--kill"]], ids=["", "kill"])
 def test_limit_below_pss(kill: list[str]) -> None:
-    """The status is 123, and with ``--kill`` no process is left."""
     check(
         ["--limit-tree-pss", "20M", *kill, "--json", *forks()],
         123,
@@ -136,7 +132,6 @@ def test_limit_below_pss(kill: list[str]) -> None:
 
 @needs_sh
 def test_limit_of_a_short_program() -> None:
-    """It was not measured: the limit does not pass."""
     check(
         ["--interval", "100", "--limit-tree-pss", "9G", "--json", "true"],
         125,
@@ -160,7 +155,6 @@ CASES: list[tuple[int | None, int, bool | None, str, int | None]] = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_verdicts(case: Any) -> None:
-    """Over if the lower bound is, within if the upper one is, otherwise unknown."""
     at_least, at_most, over, text, figure = case
     sample = rusage.Sample(0.1, 99, 0.0, 2, 0, None)
     ended = run_record(0, {}, 1.0, None, tree_of(sample, bounds=(at_least, at_most)))
@@ -199,10 +193,7 @@ def test_members_that_may_not_be_read() -> None:
 
 
 def test_reading_while_members_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is repeated until they are the same before and after it, at most ten times.
-
-    If they never are, only bounds are known: the largest member's PSS, and the RSS of all.
-    """
+    """Repeated until they are the same before and after it, at most ten times."""
 
     def bounds(*readings: str) -> tuple[int, int, int]:
         """Return the bounds of PSS, and how many readings are left.
@@ -239,7 +230,6 @@ def test_reading_while_members_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_readings_while_members_fork() -> None:
-    """The truth, which is read at rest, is between the bounds of each sample."""
     code = FORKS.replace(
         "time.sleep({seconds})",
         "os.read(0, 1)\n"
@@ -266,7 +256,6 @@ def test_readings_while_members_fork() -> None:
 
 
 def test_running_process() -> None:
-    """Its own PSS, and with ``--tree`` the sum of all; if it is recorded, the largest sum."""
     with subprocess.Popen(forks(60), stdin=subprocess.PIPE) as process:
         words = ["--pid", str(process.pid), "--pss", "--json"]
         wait_until(lambda: children_of(process.pid) == 6, "all started")
@@ -289,6 +278,5 @@ def test_running_process() -> None:
 
 
 def children_of(pid: int) -> int:
-    """Return how many children a process has."""
     with rusage.Tree(pid) as tree:
         return len(tree.members()) - 1

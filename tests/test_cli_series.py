@@ -48,10 +48,6 @@ def runs_made() -> int:
 
 
 def test_statistics_of_a_series() -> None:
-    """The test computes them in another way; the table has three digits.
-
-    The large peak is the third run's only.
-    """
     run("--export", "x.json", "-n", "5", "--", *nth(3, "b'x' * (300 << 20)"))
     found = record("x.json")
     times = sorted(made["elapsed"] for made in found["runs"])
@@ -99,10 +95,6 @@ def test_statistics_of_a_series() -> None:
 def test_runs_that_fail(
     options: list[str], unusual: str, what: str, status: int, counted: list[bool]
 ) -> None:
-    """Unless failures are ignored, one ends the series with its status.
-
-    It is reported then, but not in the statistics.
-    """
     warmup = 4 if "--warmup" in options else 0
     end = f": the series has ended: {'' if counted else 'warm-up '}run 3 ({what}); see --ignore"
     done = check(
@@ -119,7 +111,6 @@ def test_runs_that_fail(
 
 @needs_sh
 def test_tree_of_a_run_that_does_not_count() -> None:
-    """Its largest processes are not the series'."""
     trees: list[dict[str, Any]] = [{"rss": rss} for rss in (1, 3, 2)]
     runs = [run_record(0, {}, 1.0, None, tree) for tree in trees]
     runs[1]["_counted"] = False
@@ -129,7 +120,6 @@ def test_tree_of_a_run_that_does_not_count() -> None:
 
 @needs_sh
 def test_program_that_cannot_be_started() -> None:
-    """As in a single run; if it has run before, there is a report."""
     missing = "No such file or directory"
     check(["-n", "3", "/no/such/program"], 127, f"rusage: /no/such/program: {missing}")
     assert text() == ""
@@ -142,7 +132,6 @@ def test_program_that_cannot_be_started() -> None:
 
 @needs_sh
 def test_streams_of_a_series() -> None:
-    """Standard input is the null device in each run; what a run prints into a pipe goes through."""
     words = ["-n", "2", "--", "sh", "-c", "cat; echo out; echo err >&2"]
     each: list[dict[str, Any]] = [{"input": "text"}, {"preexec_fn": lambda: os.close(0)}]
     for keywords in each:
@@ -162,7 +151,6 @@ print([number for number in numbers if signal.getsignal(number) == signal.SIG_IG
     reason="PyPy's getsignal does not know what it inherits",
 )
 def test_signal_state_of_each_run() -> None:
-    """The mask, and what is ignored, are the caller's; the oracle is a start without rusage."""
     shown = [
         subprocess.run(
             [*before, sys.executable, "-c", STATE],
@@ -186,10 +174,7 @@ def test_signal_state_of_each_run() -> None:
 )
 @pytest.mark.parametrize("options", [[], ["--ignore-failure"]], ids=["", "ignore failure"])
 def test_signal_ends_the_series(number: signal.Signals, options: list[str], caught: bool) -> None:  # noqa: FBT001 (a parameter of the test)
-    """After the run that gets it, whatever that does; the report shows the runs before.
-
-    SIGUSR1 is for the run only.
-    """
+    """SIGUSR1 is for the run only."""
     program = nth(3, CATCHES.format(int(number)) if caught else SLEEPS)
     words = ["-o", "report", "--json", "-n", "4", *options, *program]
     with started(*RUSAGE, *words) as process:
@@ -205,7 +190,6 @@ def test_signal_ends_the_series(number: signal.Signals, options: list[str], caug
 
 @forked.needs_fork
 def test_signal_that_no_run_gets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first run, which it came for, has ended: the next run does not get it."""
     start = starts._start  # noqa: SLF001 (patched)
     ended: list[int] = []
 
@@ -240,10 +224,6 @@ def test_signal_that_no_run_gets(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_ctrl_c_ends_the_series(
     on_terminal: Start, options: list[str], run: int, unusual: str, pattern: str
 ) -> None:
-    """The report shows the runs before; SIGINT then kills rusage, so that a shell loop ends too.
-
-    It is no failure, and not red.
-    """
     _, terminal = on_terminal("TERM=xterm", *RUSAGE, *options, *nth(run, unusual))
     shown = press(terminal, b"\x03", f"return code {-signal.SIGINT}\r\n".encode()).decode()
     assert re.search(rf"(?s){pattern}signal 2 \(SIGINT\)", shown)
@@ -255,7 +235,6 @@ def test_ctrl_c_ends_the_series(
 @needs_sh
 @pytest.mark.parametrize("end", ["true", "kill -INT $$"], ids=["", "killed too"])
 def test_signal_during_a_preparation(end: str) -> None:
-    """No further run is started, also if the preparation has succeeded."""
     prepare = f"sh -c '[ ! -e prepared ] && : >prepared || {{ kill -INT $PPID; {end}; }}'"
     words = ["--prepare", prepare, "-n", "9", *nth(9, "")]
     stopped = {"stopped_by": signal.SIGINT, "runs.*.counted": [True]}
@@ -266,7 +245,6 @@ def test_signal_during_a_preparation(end: str) -> None:
 @needs_sh
 @pytest.mark.parametrize("columns", [80, 27])
 def test_progress_is_for_terminals(on_terminal: Start, columns: int) -> None:
-    """One line that is replaced, and cut where there is less room."""
     words = ["-n", "2", "--warmup", "1", "true"]
     _, terminal = on_terminal("TERM=xterm", *RUSAGE, *words, columns=columns)
     shown = read_until(terminal, b"return code 0").decode().replace("\r\n", "\n")
@@ -282,7 +260,6 @@ def test_progress_is_for_terminals(on_terminal: Start, columns: int) -> None:
 
 
 def test_progress_makes_room_for_errors(on_terminal: Start) -> None:
-    """The message takes the line of the progress, which here is longer."""
     _, terminal = on_terminal("NO_COLOR=1", *RUSAGE, "-n", "1", "--warmup", str(sys.maxsize), "./x")
     first, *_ = screen(read_until(terminal, b"return code 127"))
     assert first == "rusage: ./x: No such file or directory"
@@ -290,7 +267,6 @@ def test_progress_makes_room_for_errors(on_terminal: Start) -> None:
 
 @pytest.mark.parametrize("options", [[], ["-o", "report"]], ids=["", "file"])
 def test_progress_is_gone_after_ctrl_c(on_terminal: Start, options: list[str]) -> None:
-    """With the ^C that the terminal echoes; the program writes to the terminal itself."""
     _, terminal = on_terminal("NO_COLOR=1", *RUSAGE, *options, "-n", "9", *shlex.split(WAITS))
     shown = read_until(terminal, b"ready\r\n")
     os.write(terminal, b"\x03")
@@ -314,7 +290,6 @@ SPEAKS = ["sh", "-c", "echo on output; echo on errors >&2"]
 def test_output_on_a_terminal_is_hidden(  # noqa: PLR0913, PLR0917 (a case)
     on_terminal: Start, options: list[str], redirected: str, output: int, errors: int, progress: int
 ) -> None:
-    """Unless the user wants it; a stream that is redirected is left alone."""
     redirection = f"{redirected}>>file" if redirected else ""
     _, terminal = on_terminal(
         "sh", "-c", f'exec "$@" {redirection}', "sh", *RUSAGE, *options, "-n", "2", *SPEAKS
@@ -328,7 +303,7 @@ def test_output_on_a_terminal_is_hidden(  # noqa: PLR0913, PLR0917 (a case)
 
 
 def test_hidden_output_goes_into_a_pipe(on_terminal: Start) -> None:
-    """It does not fill up. If a run fails, its last lines follow the message."""
+    """It does not fill up."""
     program = """if True:
         import os, stat
         with open("kinds", "a") as file:
@@ -351,7 +326,6 @@ def test_hidden_output_goes_into_a_pipe(on_terminal: Start) -> None:
 
 
 def test_last_lines_of_hidden_output(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of the last program's, and none of another one's, although the reading thread is slow."""
     read = os.read
     monkeypatch.setattr("os.read", lambda *each: threading.Event().wait(0.1) or read(*each))
     monkeypatch.setattr("os.isatty", bool)
@@ -369,7 +343,6 @@ def test_last_lines_of_hidden_output(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @needs_sh
 def test_command_before_each_run() -> None:
-    """Also before those for warm-up; it is in no figure."""
     prepare = "sh -c 'echo prepared >> log'"
     words = ["--prepare", prepare, "-n", "3", "--warmup", "1", "sh", "-c", "echo run >> log"]
     check(words, members={"runs.*.counted": [True] * 3})
@@ -384,7 +357,6 @@ def test_command_before_each_run() -> None:
     ],
 )
 def test_failing_preparation(prepare: str, status: int, reason: str) -> None:
-    """It ends the series, even if failures of the program are ignored."""
     for words in "-n 3 --warmup 1 true", "--compare --ignore-failure true false":
         check(["--prepare", prepare, *words.split()], status, f"rusage: {prepare}: {reason}")
 
@@ -401,7 +373,6 @@ def test_failing_preparation(prepare: str, status: int, reason: str) -> None:
     ],
 )
 def test_failures_are_red_on_a_terminal(on_terminal: Start, words: str, red: str) -> None:
-    """What failed, and messages; nothing else gets colours, nor a terminal that refuses them."""
     for wish in "TERM=xterm", "TERM=dumb", "NO_COLOR=1":
         _, terminal = on_terminal("TERM=xterm", wish, *RUSAGE, *words.split())
         shown = read_until(terminal, b"return code").decode()
@@ -411,7 +382,6 @@ def test_failures_are_red_on_a_terminal(on_terminal: Start, words: str, red: str
 
 
 def test_progress_on_a_terminal_that_becomes_narrower(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The line that replaces a longer one does not wrap."""
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stderr", terminal)

@@ -58,7 +58,6 @@ MIB = 2**20
 
 
 def test_memory_of_all_processes() -> None:
-    """Of eight children together, not the largest one's peak; samples in time order."""
     check(
         ["--samples", "samples.csv", *PROGRAM, "8", "20"],
         members={
@@ -88,10 +87,6 @@ def test_memory_of_all_processes() -> None:
 
 
 def test_sample_above_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel's peak may be too small by its error, where that is known.
-
-    A sample above that is of another process.
-    """
     error, lowered = "the peak may be up to 4 KiB too small", ": the kernel has lowered it"
     waited = ": nobody has waited for it, or the kernel has lowered its peak"
     other = "; in another sample, one process had 64 KiB"
@@ -116,7 +111,6 @@ def test_sample_above_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_member_of_any_sample() -> None:
-    """Its size exceeds a limit, though the kernel's peak does not, and another sample is larger."""
     sample = rusage.Sample(0.1, 100, 0.0, 1, 0, None)
     peak = tree_of(sample, members=[rusage.Member(1, 50, 0.0)], member_peak=90)
     run_of = [run_record(0, {"ru_maxrss": 10}, 1.0, None, peak)]
@@ -125,7 +119,6 @@ def test_member_of_any_sample() -> None:
 
 @needs_sh
 def test_child_that_was_not_waited_for() -> None:
-    """It exceeds the limit of a process, though the peak of the program does not include it."""
     code = 'import time; b = b"x" * (60 << 20); print(flush=True); time.sleep(5)'
     child = f"{sys.executable} -S -c '{code}'"
     script = f"{child} >fifo & until read line <fifo; do :; done; sleep 0.1"
@@ -141,7 +134,6 @@ def test_child_that_was_not_waited_for() -> None:
 
 
 def test_largest_processes() -> None:
-    """The report names five at most, the largest first, in each kind of report."""
     words = ["--tree", "--export", "x.json", "--export", "x.md", *PROGRAM, "6", "20"]
     for runs in [], ["-n", "2"]:
         assert run(*runs, *words).returncode == 0
@@ -160,7 +152,6 @@ def test_largest_processes() -> None:
 
 
 def test_odd_name_in_reports() -> None:
-    """Control characters are shown as in messages; a cell of Markdown stays one."""
     sample = rusage.Sample(0.1, 1, 0.0, 1, 0, None)
     members = (rusage.Member(7, 2**20, 0.0, os.fsdecode(b"a|`\n\t\x1b[1m\xff")),)
     peak = tree_of(sample, members=members)
@@ -189,7 +180,6 @@ BURN = "import time\nwhile time.process_time() < 0.3: pass"
 
 
 def in_background(code: str) -> str:
-    """Return the words of a shell that start an orphan."""
     return f"( {sys.executable} -S -c {shlex.quote(code)} & )"
 
 
@@ -203,7 +193,6 @@ def in_background(code: str) -> str:
 def test_orphans_are_limited_and_killed(
     interval: str, then: str, status: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What ``( command & )`` starts is in the tree, and is killed although it ignores SIGTERM."""
     monkeypatch.setattr(sampling, "KILL_GRACE", 0.1)
     words = ["--json", "--interval", interval, "--limit-tree-rss", "40MiB", "--kill", "sh", "-c"]
     began = time.monotonic()
@@ -246,7 +235,7 @@ int main(void)
 @pytest.mark.not_emulated
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: gcc, libc6-dev")
 def test_kill_of_a_chain() -> None:
-    """Most readings find nobody, although there always is a process: each ends at once."""
+    """Most readings find nobody, although there always is a process."""
     Path("chain.c").write_text(CHAIN)
     subprocess.run(["cc", "-o", "chain", "chain.c"], check=True)  # noqa: S607 (any)
     check(["--limit-tree-rss", "40MiB", "--kill", "./chain"], 123, None)  # all hold its output
@@ -255,7 +244,6 @@ def test_kill_of_a_chain() -> None:
 
 @adopts
 def test_cpu_time_of_orphans() -> None:
-    """What wait4 reports of them counts, and so does the program's last interval."""
     code = f"""
 import subprocess, time
 subprocess.run(["sh", "-c", {(in_background(BURN) + " | cat")!r}])
@@ -299,7 +287,6 @@ def test_orphans_are_waited_for(script: str) -> None:
 
 @adopts
 def test_orphans_of_earlier_runs() -> None:
-    """They are not counted in the next run, nor is what that leaves; a line says so once."""
     words = ["--json", "--tree", "-n", "3", "--show-output"]
     line = "that it may have left were not sampled: other processes are left from before"
     check([*words, "sh", "-c", "( sleep 5 & ); sleep 0.2"], 0, f"rusage: sh: ...{line}")
@@ -308,7 +295,6 @@ def test_orphans_of_earlier_runs() -> None:
 
 @needs_sh
 def test_program_that_ends_before_the_second_sample() -> None:
-    """The first one finds a program that has not done anything, the last one its orphans."""
     words = ["--interval", "100", "true"]
     missing = "tree memory not measured: the program ended before the second sample"
     for command in words, [*words[:2], "sh", "-c", "sleep 1 & exit 0"]:
@@ -325,10 +311,6 @@ def test_program_that_ends_before_the_second_sample() -> None:
 @forked.needs_fork
 @pytest.mark.parametrize("samples", [0, 3])
 def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It was not measured, from the start or later.
-
-    The limit cannot be checked, unless one process exceeds it.
-    """
     read, taken = rusage.Tree._read_into, iter(range(samples))  # noqa: SLF001 (what a sample calls)
 
     def read_first(*arguments: Any) -> Any:
@@ -379,7 +361,6 @@ def test_status_after_a_failing_recording(method: str, monkeypatch: pytest.Monke
 @needs_sh
 @forked.needs_fork
 def test_times_count_from_the_start_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also if the first sample is late."""
     opens = rusage.Tree.__init__
 
     def open_late(*arguments: Any) -> None:
@@ -439,7 +420,6 @@ def peak_of(rss: int, unread: int = 0) -> dict[str, Any]:
     ids=["no sample", "missed", "unread", "no run"],
 )
 def test_trees_of_runs(commands: int, peaks: list[dict[str, Any] | None], row: str) -> None:
-    """Without the figure a reason is shown, not its legend."""
     runs = [run_record(0, {}, 1.0, None, peak) for peak in (*peaks, None)]
     runs[-1]["_counted"] = False  # is ignored
     found = [Series(["x"], runs)] * commands
@@ -454,7 +434,6 @@ def test_trees_of_runs(commands: int, peaks: list[dict[str, Any] | None], row: s
 
 
 def test_samples_that_are_enough() -> None:
-    """Two and the last one."""
     for count in range(5):
         recording = Mock(samples=peak_of(1)["_samples"][:1] * count)
         assert Sampling._is_known(Mock(unsampled=""), recording) == (count > 2)  # noqa: SLF001 (the rule)
@@ -465,7 +444,6 @@ def test_samples_that_are_enough() -> None:
 
 @needs_sh
 def test_limit_of_the_tree() -> None:
-    """A sum over the limit, each process below it; nothing is killed. A failure comes first."""
     check(
         ["--limit-tree-rss", "100MiB", "--json", *PROGRAM, "8", "20"],
         123,
@@ -509,7 +487,6 @@ kills_all = pytest.mark.skipif(
     ids=str,
 )
 def test_kill_ends_all_members(options: list[str], runs: int, line: str) -> None:
-    """The status is 123, whatever the program's; the report says so, and for which runs."""
     limit = ["--limit-tree-rss", "100MiB", "--kill", "--export", "x.json", "--export", "x.md"]
     whose = "of the program or a child that it has waited for"
     began = time.monotonic()
@@ -538,7 +515,6 @@ while True: time.sleep(0.05)
 
 @kills_all
 def test_killed_run_that_succeeds() -> None:
-    """It fails all the same: it ends a series, and is in no statistics."""
     python = [sys.executable, "-S", "-c"]
     hold = "block = b'x' * (30 << 20); import time; time.sleep(2)"
     run("--export", "base.json", "--tree", *python, hold)
@@ -561,7 +537,6 @@ def test_kill_in_the_warm_up() -> None:
 
 @kills_all
 def test_kill_of_members_that_ignore_sigterm() -> None:
-    """SIGKILL follows after five seconds; samples are taken until then."""
     began = time.monotonic()
     options = ["--limit-tree-rss", "100MiB", "--kill", "--json", "--samples", "samples.csv"]
     words = [*options, *PROGRAM, "8", "20", "stay", "stubborn"]
@@ -577,7 +552,6 @@ def test_kill_of_members_that_ignore_sigterm() -> None:
 @forked.needs_fork
 @pytest.mark.parametrize("permitted", [True, False])
 def test_members_that_cannot_be_killed(permitted: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are named in the end; without permission, no signals were sent."""
     monkeypatch.setattr(sampling, "KILL_GRACE", 0.1)
     monkeypatch.setattr(sampling, "KILL_PATIENCE", 0.1)
     monkeypatch.setattr(sampling, "may_signal", lambda _: permitted)
@@ -593,7 +567,6 @@ def test_members_that_cannot_be_killed(permitted: object, monkeypatch: pytest.Mo
 
 @forked.needs_fork
 def test_kill_of_a_tree_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The members that are known get the signal."""
     monkeypatch.setattr(rusage.Tree, "members", Mock(side_effect=OSError(errno.EMFILE, "")))
     words = ["--limit-tree-rss", "1", "--kill", "--json", "sleep", "60"]
     check(words, 123, None, {"signal": signal.SIGTERM})
@@ -601,8 +574,6 @@ def test_kill_of_a_tree_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> 
 
 @root
 def test_permission_to_signal() -> None:
-    """The kernel says so; a process that has ended is not one that may not be signalled."""
-
     def look() -> None:
         become_nobody()
         members = [rusage.Member(pid, 0, 0.0) for pid in (os.getpid(), os.getppid(), 2**22 - 1)]
@@ -614,7 +585,6 @@ def test_permission_to_signal() -> None:
 @adopts
 @forked.needs_fork
 def test_signal_while_killed_orphans_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ends the series: no further run is started."""
     monkeypatch.setattr(sampling, "KILL_GRACE", 2)
     hold = HOLD.replace("signal.SIG_IGN", "lambda *_: print('term', flush=True)")
     # A handler runs between two calls.
@@ -632,7 +602,6 @@ def test_signal_while_killed_orphans_end(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @forked.needs_fork
 def test_no_thread_can_be_started(on_terminal: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The program runs to its end; the output of a series is not hidden."""
     monkeypatch.setattr(
         "_thread.start_new_thread", Mock(side_effect=RuntimeError("can't start new thread"))
     )
@@ -653,10 +622,6 @@ def test_no_thread_can_be_started(on_terminal: Start, monkeypatch: pytest.Monkey
 
 @needs_sh
 def test_pictures() -> None:
-    """In the format that the name of the file tells.
-
-    Neither a formula nor a tab of the command gives a warning.
-    """
     # Imported once for the forked children.
     pytest.importorskip(
         "matplotlib.backends.backend_agg", reason="no matplotlib: pip install matplotlib"
@@ -667,7 +632,6 @@ def test_pictures() -> None:
 
 
 def test_parts_of_the_picture() -> None:
-    """The CPU time of each part is divided by its length; a long recording has a hundred."""
     pytest.importorskip("matplotlib", reason="no matplotlib: pip install matplotlib")
     many = [(number / 10, number / 5) for number in range(1001)]
     for times, expected in ([(0, 0), (1, 2), (1, 2), (3, 3)], [2, 0.5]), (many, [2] * 100):
@@ -679,7 +643,6 @@ def test_parts_of_the_picture() -> None:
 
 @forked.needs_fork
 def test_matplotlib_that_cannot_draw(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with a backend that does not exist, or without LaTeX."""
     monkeypatch.setattr(
         "rusage._cli.formats.picture", Mock(side_effect=ImportError("no freetype\x1b[31m"))
     )
@@ -719,7 +682,6 @@ def program(code: str) -> "Iterator[subprocess.Popen[str]]":
 
 
 def test_running_process() -> None:
-    """The oracle is the process itself."""
     with program("input()") as process:
         assert process.stdout is not None
         own = int(process.stdout.readline())
@@ -740,7 +702,6 @@ def test_running_process() -> None:
 
 
 def test_recorded_process() -> None:
-    """Until it ends; the samples are those of the picture and of the report."""
     with program("time.sleep(1)") as process:
         done = plain(
             "--pid", str(process.pid), "--interval", "0.02", "--samples", "samples.csv", "--json"
@@ -767,10 +728,6 @@ for line in sys.stdin:
 @forks
 @pytest.mark.parametrize("end", ["waited for", "zombie", "idle"])
 def test_end_long_before_the_next_sample(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last figures that the system had are in the record, as the process itself reports them.
-
-    They are those of a reading while it ran, or of the zombie.
-    """
     if end == "zombie" and not (
         BACKEND.name in {"Linux", "FreeBSD", "macOS"} and hasattr(os, "waitid")
     ):
@@ -824,7 +781,6 @@ def test_end_long_before_the_next_sample(end: str, monkeypatch: pytest.MonkeyPat
 
 
 def test_recording_says_how_it_ends(on_terminal: Start) -> None:
-    """At its start, on a terminal; the report replaces this line."""
     with program("time.sleep(1)") as process:
         _, terminal = on_terminal(*RUSAGE, "--pid", str(process.pid), "--interval", "0.02")
         written = read_until(terminal, b"return code 0")
@@ -846,7 +802,6 @@ def test_samples_stay_without_standard_output() -> None:
     "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name
 )
 def test_signal_ends_the_recording(number: signal.Signals) -> None:
-    """The report follows, and the status is 0; the process runs on."""
     with program("input()") as process:
         words = ["--pid", str(process.pid), "--samples", "samples.csv"]
         with forked.popen([*RUSAGE, *words], stdout=subprocess.PIPE, text=True) as recording:

@@ -104,7 +104,6 @@ def test_wrong_usage_is_status_2(options: str | list[str], text: str) -> None:
 
 
 def test_help_and_version(python: Callable[..., str]) -> None:
-    """All options, GNU time's in one line, and examples at the end; the distribution's version."""
     lines = python("-m", "rusage", "-h").splitlines()
     assert lines[0].startswith("usage: rusage ")
     assert lines[lines.index("Examples:") + 1 :] == [f"  {example}" for example in table.EXAMPLES]
@@ -119,7 +118,6 @@ def test_help_and_version(python: Callable[..., str]) -> None:
 
 @pytest.mark.parametrize("name", BACKENDS)
 def test_meanings_are_short(name: str) -> None:
-    """What is shown of each field takes three lines beside its name and value, on all systems."""
     backend = newest(name)
     widest = (
         "104857600 byte-seconds" if "ru_idrss" in backend.measured["RUSAGE_SELF"] else "100.0 MiB"
@@ -131,10 +129,6 @@ def test_meanings_are_short(name: str) -> None:
 
 
 def test_own_usage(python: Callable[..., str]) -> None:
-    """What the command is for, then the fields in their order.
-
-    Each has its name, value with unit (or "-" if not measured) and meaning.
-    """
     hint, text = python("-m", "rusage").rstrip("\n").split("\n\n", 1)
     assert hint.startswith("'rusage COMMAND ...' measures a command")
     lines = text.splitlines()
@@ -167,7 +161,6 @@ def test_options_that_the_system_lacks(
 
 
 def test_ctrl_c_before_the_program_starts() -> None:
-    """Also while the modules of the command are imported, it ends without a traceback."""
     script = (
         "import importlib.metadata, os, signal, sys\n"
         "class Finder:\n"

@@ -11,7 +11,6 @@ from rusage._cli.options import split
 
 
 def clock(elapsed: float) -> str:
-    """Return the elapsed time and the share of the CPU in a report of GNU time."""
     return gnu.report("%E %P", ["true"], 0, {"ru_utime": 1.0, "ru_stime": 1.0, "elapsed": elapsed})
 
 
@@ -72,10 +71,7 @@ def test_known_figures(
     sys.platform == "win32", reason="Windows programs split their own command lines"
 )
 def test_command_line_in_words() -> None:
-    """Quotes and backslashes as in a shell.
-
-    Operators in quotes, after a backslash and within a word are arguments.
-    """
+    """Operators in quotes, after a backslash and within a word are arguments."""
     line = (
         r"""printf %s '|' "a; b" \& \; 'x' a|b http://x/?a=1&b=2 print(1>0) 2 ">" it\'s "\"'" '' """
     )

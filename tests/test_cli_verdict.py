@@ -23,13 +23,11 @@ if TYPE_CHECKING:
 
 
 def noise(rng: random.Random, rounds: int) -> Columns:
-    """Return figures with a deviation of 2 %."""
     first, second = ([math.exp(rng.gauss(0, 0.02)) for _ in range(rounds)] for _ in range(2))
     return first, second
 
 
 def pages(rng: random.Random, rounds: int) -> Columns:
-    """Return sizes in bytes, which are often equal."""
     first, second = (
         [4096.0 * round(500 + rng.gauss(0, 0.7)) for _ in range(rounds)] for _ in range(2)
     )
@@ -37,7 +35,6 @@ def pages(rng: random.Random, rounds: int) -> Columns:
 
 
 def outliers(rng: random.Random, rounds: int) -> Columns:
-    """Make a tenth of the runs of both commands 2 to 20 times as slow."""
     first, second = (
         [value * (rng.uniform(2, 20) if rng.random() < 0.1 else 1) for value in column]
         for column in noise(rng, rounds)
@@ -46,19 +43,16 @@ def outliers(rng: random.Random, rounds: int) -> Columns:
 
 
 def cold_first(rng: random.Random, rounds: int) -> Columns:
-    """Make the first run of the first command 20 times as slow."""
     first, second = noise(rng, rounds)
     return [20 * first[0], *first[1:]], second
 
 
 def cold_second(rng: random.Random, rounds: int) -> Columns:
-    """Make the first run of the second command 20 times as slow."""
     first, second = cold_first(rng, rounds)
     return second, first
 
 
 def drift(rng: random.Random, rounds: int) -> Columns:
-    """Make the machine slower, up to three times."""
     columns = noise(rng, rounds)
     for number in range(rounds):
         for at, which in enumerate(shuffled([0, 1])):
@@ -67,7 +61,6 @@ def drift(rng: random.Random, rounds: int) -> Columns:
 
 
 def periodic(rng: random.Random, rounds: int, period: int) -> Columns:
-    """Make each n-th run 10 % slower, whichever command it is of."""
     columns, phase = noise(rng, rounds), rng.randrange(period)
     for number in range(rounds):
         for at, which in enumerate(shuffled([0, 1])):
@@ -77,7 +70,6 @@ def periodic(rng: random.Random, rounds: int, period: int) -> Columns:
 
 
 def faster(rng: random.Random, rounds: int) -> Columns:
-    """Make the second command 5 % slower."""
     first, second = noise(rng, rounds)
     return first, [1.05 * value for value in second]
 
@@ -85,7 +77,6 @@ def faster(rng: random.Random, rounds: int) -> Columns:
 def share_of_verdicts(
     make: Callable[[random.Random, int], Columns], rounds: int, comparisons: int
 ) -> float:
-    """Return the share of comparisons that find a difference."""
     rng, found = random.Random(rounds), 0
     random.seed(rounds)  # of the order of the runs
     for _ in range(comparisons):
@@ -132,7 +123,6 @@ def p_value(logs: list[float]) -> float:
 
 
 def test_verdict_is_the_signed_rank_test() -> None:
-    """If there are no ties; the ratio is the median of all pairwise means."""
     rng = random.Random(1)
     for _ in range(500):
         first, second = noise(rng, rng.randint(1, 30))

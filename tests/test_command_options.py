@@ -24,15 +24,10 @@ BASH, FISH, ZSH, MANDOC = (shutil.which(name) or "" for name in ("bash", "fish",
 
 @pytest.mark.parametrize("path", command_options.FILES, ids=lambda path: path.name)
 def test_files_are_up_to_date(path: Path) -> None:
-    """``python tests/tools/command_options.py`` writes them."""
     assert path.read_text(encoding="utf-8") == command_options.FILES[path]()
 
 
 def test_content_of_the_manual_page() -> None:
-    """Exactly the letters and names that the report replaces.
-
-    The help's examples, and what implies --tree.
-    """
     page = (DOCS / "rusage.1").read_text(encoding="utf-8")
     letters = map(chr, range(33, 127))
     replaced = [
@@ -52,7 +47,7 @@ def test_content_of_the_manual_page() -> None:
 
 @pytest.mark.skipif(not MANDOC, reason="no mandoc(1): apt-get install mandoc")
 def test_manual_page_has_no_lint() -> None:
-    """Not even matters of style; a page that is referred to need not be installed."""
+    """A page that is referred to need not be installed."""
     command = [MANDOC, "-T", "lint", str(DOCS / "rusage.1")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = done.stdout.splitlines()
@@ -80,7 +75,7 @@ TYPED = {
 def test_completion_in_zsh(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_terminal: Start
 ) -> None:
-    """Keys are typed in an interactive shell, in which Control-T shows the line and removes it."""
+    """Control-T shows the line and removes it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ZDOTDIR", str(tmp_path))
     Path("a_file").touch()
@@ -130,7 +125,7 @@ SCRIPTS = {
     ("shell", "name"), [(FISH, "rusage.fish"), (BASH, "rusage")], ids=["fish", "bash"]
 )
 def test_completion(shell: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the shell is asked by its own functions; bash splits a line at each =, too."""
+    """Unlike the others, bash splits a line at each =, too."""
     has_mapfile = [BASH, "-c", "type -t mapfile"]
     if not shell or (shell == BASH and subprocess.run(has_mapfile, check=False).returncode):
         pytest.skip(reason="no fish, or no bash of version 4 or later: apt-get install bash fish")

@@ -16,7 +16,6 @@ RUN = {"usage": {"ru_maxrss": 1000, "ru_utime": 1.0, "ru_stime": 1.0}}
 
 
 def test_samples_that_do_not_count() -> None:
-    """A single process was sampled above the program's peak."""
     run = RUN | {"tree": {"member_peak": 9000}}
     assert limits.least_and_most("ru_maxrss", run) == (9000, 9000)
     assert limits.least_and_most("ru_maxrss", run, ["member"]) == (1000, 1000)
@@ -26,7 +25,6 @@ def test_samples_that_do_not_count() -> None:
 def test_orphans_of_some_stored_runs(
     without: int, apart: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They count only if each run has them."""
     monkeypatch.setattr(stored, "CAN_ADOPT", True)
     adopted = RUN | {"orphans": {"ru_maxrss": 0, "cputime": 0.0, "living": 0}}
     runs = [adopted, *[RUN] * without]
@@ -37,7 +35,6 @@ def test_orphans_of_some_stored_runs(
 
 @pytest.mark.parametrize("left", [{}, {"_doubt": "perhaps others'"}], ids=str)
 def test_peak_that_only_samples_know(left: dict[str, str]) -> None:
-    """Nothing was left, so that the message is about the program."""
     run: dict[str, Any] = {"usage": {}, "tree": {"member_peak": 900, "rss": 900, "_samples": []}}
     run["orphans"] = {"ru_maxrss": 0, "cputime": 0.0, "living": 0, **left}
     verdict = limits.judge("ru_maxrss", 1000, run)
