@@ -9,6 +9,8 @@ import functools
 import json
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +47,8 @@ def plain(
 
     For an environment of its own, an interpreter is started.
     """
+    if "sh" in words and shutil.which("sh") is None:
+        pytest.skip("this system has no shell")
     start: Any = subprocess.run if {"env", "preexec_fn"} & keywords.keys() else forked.run
     done: subprocess.CompletedProcess[str]
     done = start([*before, *words], capture_output=True, text=True, check=False, **keywords)
@@ -54,6 +58,11 @@ def plain(
 def run(*words: str, **keywords: Any) -> subprocess.CompletedProcess[str]:
     """Run the command with a file for the report; standard error has only what is not in it."""
     return plain("-o", "report", *words, **keywords)
+
+
+def python(code: str) -> list[str]:
+    """Return the words of a program in Python."""
+    return [sys.executable, "-S", "-c", code]
 
 
 @contextlib.contextmanager
@@ -86,7 +95,7 @@ def member(found: Any, path: str) -> Any:
 
 
 def check(
-    words: Sequence[str],
+    words: str | Sequence[str],
     status: int | set[int] = 0,
     errors: str | None = "",
     members: Mapping[str, Any] | None = None,
@@ -95,9 +104,11 @@ def check(
 ) -> subprocess.CompletedProcess[str]:
     """Run the command, and check its status, its messages, its JSON, and words of its report.
 
-    *errors* is all of standard error without its last end of line, or None; ``...`` stands for
-    part of a line there and in *shown*. *members* has the values of paths: see ``member``.
+    *words* is a list, or a line as for a shell. *errors* is all of standard error without its last
+    end of line, or None; ``...`` stands for part of a line there and in *shown*. *members* has the
+    values of paths: see ``member``.
     """
+    words = shlex.split(words) if isinstance(words, str) else words
     is_json = "--json" in words
     is_exported = is_json or "--export" in words or not members
     done = run(*([] if is_exported else ["--export", "x.json"]), *words, **keywords)
@@ -240,4 +251,4 @@ def nth(number: int, unusual: str) -> list[str]:
         "os.write(os.open('count', os.O_CREAT | os.O_WRONLY | os.O_APPEND), b'.')"
     )
     script = f"{count}; os.stat('count').st_size == {number} and exec(sys.argv[1])"
-    return [sys.executable, "-S", "-c", script, unusual]
+    return [*python(script), unusual]

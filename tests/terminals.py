@@ -34,6 +34,12 @@ def read_until(fd: int, *texts: bytes) -> bytes:
     return bytes(seen)
 
 
+def shown_by(on_terminal: Start, *command: str, status: int | str = 0, columns: int = 0) -> str:
+    """Return what a command shows on a terminal until it exits with a status."""
+    _, terminal = on_terminal(*command, columns=columns)
+    return read_until(terminal, f"return code {status}".encode()).decode()
+
+
 def press(terminal: int, key: bytes, *texts: bytes) -> bytes:
     """Type a key when the program is ready, and read until one of the texts has come."""
     read_until(terminal, b"ready")

@@ -21,20 +21,20 @@ from command import (
     MISSING,
     check,
     in_words,
-    judged,
     new_folder,  # noqa: F401 (a fixture)
     nth,
     plain,
+    python,
     record,
-    run,
     table,
+    text,
     tree_of,
     validated,
 )
-from conftest import become_nobody, forks, in_child, needs_sh, root
+from conftest import become_nobody, in_child, root
 from forked import RUSAGE
 from held_trees import wait_until
-from terminals import Start, read_until, screen
+from terminals import Start, screen, shown_by
 
 import rusage
 from rusage._backends import BACKEND
@@ -48,7 +48,6 @@ if not hasattr(rusage, "Tree"):
     pytest.skip("this system has no Tree", allow_module_level=True)
 
 from rusage._cli import comparison, formats, report, sampling
-from rusage._cli import pid as pid_option
 from rusage._cli.run import CAN_ADOPT
 from rusage._cli.sampling import Sampling
 from rusage._cli.table import of_runs
@@ -81,74 +80,31 @@ def test_memory_of_all_processes() -> None:
         assert column == sorted(column)
     assert max(int(row["rss (bytes)"]) for row in rows) == largest["rss"]
     assert max(int(row["processes"]) for row in rows) == 9
-    run(*PROGRAM, "1", "1")
+    check([*PROGRAM, "1", "1"])
     assert "tree" not in in_words()
-    assert "tree" not in in_words()
+
+
+# The kernel's peak may be too small by its error, where that is known; the program is process 2.
+SMALL, LOWERED = "the peak may be up to 4 KiB too small", ": the kernel has lowered it"
+WAITED = ": nobody has waited for it, or the kernel has lowered its peak"
+OTHER = "; in another sample, one process had 64 KiB"
 
 
 def test_sample_above_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
-    error, lowered = "the peak may be up to 4 KiB too small", ": the kernel has lowered it"
-    waited = ": nobody has waited for it, or the kernel has lowered its peak"
-    other = "; in another sample, one process had 64 KiB"
-    for known, size, largest, program, expected in (
-        (4096, 12288, 12288, 2, [error]),
-        (4096, 12289, 16384, 2, [waited]),
-        (4096, 12289, 12289, 1, [lowered]),
-        (4096, 8192, 8192, 1, []),
-        (None, 12288, 65536, 1, []),
-        (4096, 8192, 65536, 1, [other]),
-        (4096, 12289, 65536, 2, [waited, other]),
+    for error, size, largest, pid, expected in (
+        (4096, 12288, 12288, 1, [SMALL]),
+        (4096, 12289, 16384, 1, [WAITED]),
+        (4096, 12289, 12289, 2, [LOWERED]),
+        (4096, 8192, 8192, 2, []),
+        (None, 12288, 65536, 2, []),
+        (4096, 12289, 65536, 1, [WAITED, OTHER]),
     ):
-        monkeypatch.setattr(report, "fields", {"ru_maxrss": Mock(error=known)})
-        sample = rusage.Sample(0.1, size, 0.0, 1, 0, None)
-        members = [rusage.Member(1, size, 0.0)]
-        peak = tree_of(sample, members=members, pid=program, member_peak=largest)
+        monkeypatch.setattr(report, "fields", {"ru_maxrss": Mock(error=error)})
+        sample, members = rusage.Sample(0.1, size, 0.0, 1, 0, None), [rusage.Member(pid, size, 0.0)]
+        peak = tree_of(sample, members=members, pid=2, member_peak=largest)
         run = run_record(0, {"ru_maxrss": 8192}, 1.0, None, peak)
-        text = report.of_run(Series(["x"], [run]), Options({"tree": True}), None)
-        assert [
-            words for words in (error, waited, lowered, other) if words in " ".join(text.split())
-        ] == expected
-
-
-def test_member_of_any_sample() -> None:
-    sample = rusage.Sample(0.1, 100, 0.0, 1, 0, None)
-    peak = tree_of(sample, members=[rusage.Member(1, 50, 0.0)], member_peak=90)
-    run_of = [run_record(0, {"ru_maxrss": 10}, 1.0, None, peak)]
-    assert [judged("x", run_of, {"ru_maxrss": limit}) for limit in (89, 2**40)] == [123, 0]
-
-
-@needs_sh
-def test_child_that_was_not_waited_for() -> None:
-    code = 'import time; b = b"x" * (60 << 20); print(flush=True); time.sleep(5)'
-    child = f"{sys.executable} -S -c '{code}'"
-    script = f"{child} >fifo & until read line <fifo; do :; done; sleep 0.1"
-    os.mkfifo("fifo")
-    check(
-        ["--json", "--tree", "--limit-maxrss", "40MiB", "sh", "-c", script],
-        123,
-        "rusage: sh: peak memory ... is over the limit of 41943040 ...",
-        {"limits.ru_maxrss.exceeded": True},
-    )
-    found = record()
-    assert found["usage"].get("ru_maxrss", 0) < 40 * MIB < found["tree"]["largest_member"]["rss"]
-
-
-def test_largest_processes() -> None:
-    words = ["--tree", "--export", "x.json", "--export", "x.md", *PROGRAM, "6", "20"]
-    for runs in [], ["-n", "2"]:
-        assert run(*runs, *words).returncode == 0
-        found = record("x.json")
-        trees = [made["tree"] for made in found.get("runs", [found])]
-        tree = max(trees, key=lambda tree: tree["rss"])
-        named = tree["largest_members"]
-        assert len(named) == 5
-        assert named == sorted(named, key=lambda one: one["rss"], reverse=True)
-        assert named[0]["rss"] == tree["largest_member"]["rss"]
-        rows = "\n".join(rf" +{one['pid']} .* {re.escape(one['name'])}" for one in named)
-        assert re.search(f"(?m)^largest processes{rows}$", Path("report").read_text())
-        markdown = Path("x.md").read_text()
-        assert all(f"{one['pid']} `{one['name']}` " in markdown for one in named)
-        assert all(f"{one['pid']} `{one['name']}` " in markdown for one in named)
+        shown = " ".join(report.of_run(Series(["x"], [run]), Options({"tree": True}), None).split())
+        assert [words for words in (SMALL, WAITED, LOWERED, OTHER) if words in shown] == expected
 
 
 def test_odd_name_in_reports() -> None:
@@ -158,9 +114,8 @@ def test_odd_name_in_reports() -> None:
     series, options = Series(["x"], [run_record(0, {}, 1.0, None, peak)]), Options({"tree": True})
     shown = r"a|`\n\t\x1b[1m\xff"
     assert f"largest processes  7  1 MiB  {shown}\n" in report.of_run(series, options, None)
-    expected = shown.replace("|", "\\|")
-    markdown = formats.markdown_of_runs([series], options, None)
-    assert f"| 7 `` {expected} `` 1 MiB |" in markdown
+    cell = shown.replace("|", "\\|")
+    assert f"| 7 `` {cell} `` 1 MiB |" in formats.markdown_of_runs([series], options, None)
     assert peak["largest_members"] == [{"pid": 7, "rss": 2**20, "name": "a|`\n\t\x1b[1m\\xff"}]
 
 
@@ -238,7 +193,7 @@ def test_kill_of_a_chain() -> None:
     """Most readings find nobody, although there always is a process."""
     Path("chain.c").write_text(CHAIN)
     subprocess.run(["cc", "-o", "chain", "chain.c"], check=True)  # noqa: S607 (any)
-    check(["--limit-tree-rss", "40MiB", "--kill", "./chain"], 123, None)  # all hold its output
+    check("--limit-tree-rss 40MiB --kill ./chain", 123, None)  # all hold its output
     assert not Path("last").exists()
 
 
@@ -251,8 +206,7 @@ time.sleep(0.1)
 while time.process_time() < 0.3: pass
 """
     before = rusage.cputime(rusage.RUSAGE_CHILDREN)
-    words = ["--interval", "0.25", "--samples", "samples.csv", sys.executable, "-S", "-c", code]
-    assert run(*words).returncode == 0
+    check(["--interval", "0.25", "--samples", "samples.csv", *python(code)])
     with_the_command = rusage.cputime(rusage.RUSAGE_CHILDREN) - before
     last = table("samples.csv")[-1]
     assert 0.595 < float(last["cputime (seconds)"]) < with_the_command
@@ -281,36 +235,37 @@ def test_orphans_are_waited_for(script: str) -> None:
     """Those of a command within the command become the outer one's at its end."""
     others = '[ "$(cat /proc/$PPID/task/*/children)" != "$$ " ]'
     wait = f"n=0; while {others}; do n=$((n + 1)); [ $n -lt 600 ] || exit 1; sleep 0.05; done"
-    assert run("--tree", "sh", "-c", f"{script}; {wait}").returncode == 0
+    check(["--tree", "sh", "-c", f"{script}; {wait}"], errors=None)
     assert script != ORPHANS["nested"] or "tree memory" in Path("inner").read_text()
 
 
 @adopts
 def test_orphans_of_earlier_runs() -> None:
-    words = ["--json", "--tree", "-n", "3", "--show-output"]
+    words = "--json --tree -n 3 --show-output sh -c '( sleep 9 & ); sleep 1'"
     line = "that it may have left were not sampled: other processes are left from before"
-    check([*words, "sh", "-c", "( sleep 5 & ); sleep 0.2"], 0, f"rusage: sh: ...{line}")
+    check(words, 0, f"rusage: sh: ...{line}")
     assert all(one["tree"]["processes"] <= 4 for one in record()["runs"])
 
 
-@needs_sh
 def test_program_that_ends_before_the_second_sample() -> None:
-    words = ["--interval", "100", "true"]
+    """The first one finds a program that has not done anything, the last one its orphans."""
     missing = "tree memory not measured: the program ended before the second sample"
-    for command in words, [*words[:2], "sh", "-c", "sleep 1 & exit 0"]:
-        check(["--tree", *command], shown=missing)
-    check(["--samples", "samples.csv", *words], members={"tree": MISSING})
+    for command in "true", "sh -c 'sleep 1 & exit 0'":
+        check(f"--tree --interval 100 {command}", shown=missing)
+    check("--samples samples.csv --interval 100 true", members={"tree": MISSING})
     assert len(Path("samples.csv").read_text().splitlines()) == 1
     assert plain("-o", "-", "--samples", "./-", "true").returncode == 0  # not the same file
-    assert check(["--samples", "-", *words]).stdout == Path("samples.csv").read_text()
+    printed = check("--samples - --interval 100 true").stdout
+    assert printed == Path("samples.csv").read_text()
     # Of this run: samples may miss a short peak.
-    done = run("--json", "--limit-tree-rss", "1", *words)
+    done = check("--json --limit-tree-rss 1 --interval 100 true", {123, 125}, None)
     assert done.returncode == (123 if "ru_maxrss" in record()["usage"] else 125)
 
 
 @forked.needs_fork
 @pytest.mark.parametrize("samples", [0, 3])
 def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit cannot be checked, unless one process exceeds it."""
     read, taken = rusage.Tree._read_into, iter(range(samples))  # noqa: SLF001 (what a sample calls)
 
     def read_first(*arguments: Any) -> Any:
@@ -320,11 +275,11 @@ def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPat
         return read(*arguments)
 
     monkeypatch.setattr(rusage.Tree, "_read_into", read_first)
-    waits = "import os, time\nwhile not os.path.exists('failed'): time.sleep(0.01)"
+    waits = "import os, sys, time\nwhile not os.path.exists('failed'): time.sleep(0.01)\n"
 
-    def check_sampled(options: str, status: int, **checks: Any) -> None:
+    def check_sampled(options: str, status: int, end: str = "", **checks: Any) -> None:
         Path("failed").unlink(missing_ok=True)
-        check([*options.split(), sys.executable, "-c", waits], status, **checks)
+        check([*options.split(), *python(waits + end)], status, **checks)
 
     with program("time.sleep(0.5)") as process:
         done = plain("--pid", str(process.pid), "--samples", "samples.csv")
@@ -342,23 +297,13 @@ def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPat
     )
     if "pss" not in BACKEND.absent:
         check_sampled("--limit-tree-pss 1TiB", 125, errors=None)
-    check_sampled("--tree", 0, errors=None, shown=f"tree memory not measured: {message}")
+    missing = f"tree memory not measured: {message}"
+    check_sampled("--tree", 3, "sys.exit(3)", errors=None, shown=missing)
     is_over = samples or "ru_maxrss" in rusage.run(["true"]).measured
     for kill in "", "--kill":
-        status = 123 if is_over else 125
-        check_sampled(f"--limit-tree-rss 1 {kill}", status, errors=None)
+        check_sampled(f"--limit-tree-rss 1 {kill}", 123 if is_over else 125, errors=None)
 
 
-@forked.needs_fork
-@pytest.mark.parametrize("method", ["start", "stop"])
-def test_status_after_a_failing_recording(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rusage.record, method, Mock(side_effect=OverflowError("too large")))
-    script = "import time; time.sleep(0.2); print('end'); exit(3)"
-    message = "rusage: ...: the tree ... be sampled: too large"
-    assert check(["--tree", sys.executable, "-c", script], 3, message).stdout == "end\n"
-
-
-@needs_sh
 @forked.needs_fork
 def test_times_count_from_the_start_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     opens = rusage.Tree.__init__
@@ -369,28 +314,36 @@ def test_times_count_from_the_start_of_the_program(monkeypatch: pytest.MonkeyPat
         Path("opened").touch()
 
     monkeypatch.setattr(rusage.Tree, "__init__", open_late)
-    program = ["sh", "-c", "until test -e opened; do sleep 0.1; done; sleep 0.2"]
-    check(["--samples", "samples.csv", "--export", "x.json", *program])
+    script = "until test -e opened; do sleep 0.1; done; sleep 0.2"
+    check(f"--samples samples.csv --export x.json sh -c '{script}'")
     first, *_ = table("samples.csv")
     assert 0.3 <= float(first["elapsed (seconds)"]) <= record("x.json")["tree"]["elapsed"]
 
 
-def test_tree_is_in_each_report() -> None:
-    program = [*PROGRAM, "2", "20"]
+@pytest.mark.parametrize(
+    ("options", "programs"), [([], 1), (["-n", "2"], 1), (["-n", "2", "--compare"], 2)], ids=str
+)
+def test_tree_is_in_each_report(options: list[str], programs: int) -> None:
     exports = ["--export", "a.json", "--export", "a.csv", "--export", "a.md"]
-    for words in program, ["--compare", *[" ".join(program)] * 2]:
-        check(["--tree", "-n", "2", *exports, *words], shown="sampled every 10 ms")
-        text, found = Path("report").read_text(), record("a.json")
-        for each in found.get("commands", [found]):
-            sizes = [made["tree"]["rss"] for made in each["runs"]]
-            assert each["summary"]["tree_rss"]["mean"] == sum(sizes) / 2
-            late = max(made["tree"]["missed"] for made in each["runs"])
-            assert min(sizes) >= 40 * MIB or late > 20  # intervals of the half second
-            rows = table("a.csv")
-            assert {*sizes} <= {int(row["tree_rss (bytes)"]) for row in rows}
-        assert "tree memory of the program and its descendants |" in Path("a.md").read_text()
-        assert re.search(r"tree memory +\d\S+ MiB", text)
-        assert max(map(len, text.splitlines()[:6])) <= 80
+    program = [*PROGRAM, "6", "20"]
+    command = [shlex.join(program)] * 2 if programs == 2 else program
+    check(["--tree", *exports, *options, *command], shown="sampled every 10 ms")
+    found, markdown = record("a.json"), Path("a.md").read_text()
+    for each in found.get("commands", [found]):
+        trees = [made["tree"] for made in each.get("runs", [each])]
+        sizes = [tree["rss"] for tree in trees]
+        assert not options or each["summary"]["tree_rss"]["mean"] == sum(sizes) / 2
+        late = max(tree["missed"] for tree in trees)
+        assert min(sizes) >= 120 * MIB or late > 20  # intervals of the half second
+        assert {*sizes} <= {int(row["tree_rss (bytes)"]) for row in table("a.csv")}
+        named = max(trees, key=lambda tree: tree["rss"])["largest_members"]
+        assert len(named) == 5
+        assert named == sorted(named, key=lambda one: one["rss"], reverse=True)
+        assert all(f"{one['pid']} `{one['name']}` " in markdown for one in named)
+        rows = "\n".join(rf" +{one['pid']} .* {re.escape(one['name'])}" for one in named)
+        assert programs == 2 or re.search(f"(?m)^largest processes{rows}$", text())
+    assert "tree memory of the program and its descendants |" in markdown or not options
+    assert re.search(r"tree memory +\d\S+ MiB", text())
 
 
 def peak_of(rss: int, unread: int = 0) -> dict[str, Any]:
@@ -420,20 +373,23 @@ def peak_of(rss: int, unread: int = 0) -> dict[str, Any]:
     ids=["no sample", "missed", "unread", "no run"],
 )
 def test_trees_of_runs(commands: int, peaks: list[dict[str, Any] | None], row: str) -> None:
-    runs = [run_record(0, {}, 1.0, None, peak) for peak in (*peaks, None)]
+    runs = [run_record(0, {}, 1.0, None, peak) for peak in (*peaks, peak_of(2**40))]
     runs[-1]["_counted"] = False  # is ignored
     found = [Series(["x"], runs)] * commands
     comparison.compare(found)
     options = Options({"tree": True} if commands == 1 else {"tree": True, "compare": True})
-    text = " ".join(of_runs(found, options, None).split())
-    assert row.format(*range(0, 7 * commands, commands)) in text
-    assert ("tree memory" in text) == bool(peaks)
-    assert ("8 KiB" in text or "tree (KiB)" in text or "tree memory (KiB)" in text) == (
+    shown = " ".join(of_runs(found, options, None).split())
+    assert row.format(*range(0, 7 * commands, commands)) in shown
+    assert ("tree memory" in shown) == bool(peaks)
+    assert ("8 KiB" in shown or "tree (KiB)" in shown or "tree memory (KiB)" in shown) == (
         bool(peaks) and None not in peaks
     )
+    if None not in peaks:
+        assert found[0].largest_tree is (peaks[0] if peaks else None)
 
 
 def test_samples_that_are_enough() -> None:
+    """Two and the last one."""
     for count in range(5):
         recording = Mock(samples=peak_of(1)["_samples"][:1] * count)
         assert Sampling._is_known(Mock(unsampled=""), recording) == (count > 2)  # noqa: SLF001 (the rule)
@@ -442,7 +398,6 @@ def test_samples_that_are_enough() -> None:
 # --- Limits ---
 
 
-@needs_sh
 def test_limit_of_the_tree() -> None:
     check(
         ["--limit-tree-rss", "100MiB", "--json", *PROGRAM, "8", "20"],
@@ -456,8 +411,8 @@ def test_limit_of_the_tree() -> None:
     )
     assert "--kill" not in in_words()
     check(["--limit-tree-rss", "10GiB", *PROGRAM, "2", "20"])
-    for kill in [], ["--interval", "10", "--kill"]:  # the first sample is not judged after the end
-        check(["--limit-tree-rss", "1", *kill, "sh", "-c", "sleep 0.2; exit 7"], 7, None)
+    for kill in "", "--interval 10 --kill":  # the first sample is not judged after the end
+        check(f"--limit-tree-rss 1 {kill} sh -c 'sleep 0.2; exit 7'", 7, None)
 
 
 def living(pids: "Iterable[int]") -> list[int]:
@@ -489,15 +444,13 @@ kills_all = pytest.mark.skipif(
 def test_kill_ends_all_members(options: list[str], runs: int, line: str) -> None:
     limit = ["--limit-tree-rss", "100MiB", "--kill", "--export", "x.json", "--export", "x.md"]
     whose = "of the program or a child that it has waited for"
-    began = time.monotonic()
     done = check([*options, *limit, *PROGRAM, "8", "20", "stay"], 123, None, shown=line)
-    assert time.monotonic() - began < 60
     # The sample has a larger one, for which the program could not wait.
     assert "of its largest process" not in in_words() + Path("x.md").read_text()
     # The peak may not be measured.
     assert (whose in in_words()) == (runs != 1 and "peak memory" in in_words())
-    for text in "is over the limit", "its processes got signals":
-        assert done.stderr.count(text) == max(runs, 1)
+    for said in "is over the limit", "its processes got signals":
+        assert done.stderr.count(said) == max(runs, 1)
     found = record("x.json")
     ends = [(each["tree"]["killed"], each["signal"]) for each in found.get("runs", [found])]
     assert ends == [(True, signal.SIGTERM)] * max(runs, 1)
@@ -515,17 +468,16 @@ while True: time.sleep(0.05)
 
 @kills_all
 def test_killed_run_that_succeeds() -> None:
-    python = [sys.executable, "-S", "-c"]
     hold = "block = b'x' * (30 << 20); import time; time.sleep(2)"
-    run("--export", "base.json", "--tree", *python, hold)
+    check(["--export", "base.json", "--tree", *python(hold)])
     assert record("base.json")["tree"]["rss"] > 30 * MIB
     words = ["--limit-tree-rss", "+10%", "--kill", "--against", "base.json", "--export", "x.json"]
     kept = {"exit_status": 0, "limits.tree_rss.exceeded": True}
-    done = check([*words, *python, OBEDIENT], 123, None, kept)
+    done = check([*words, *python(OBEDIENT)], 123, None, kept)
     assert "no run has succeeded" not in done.stderr
     end = "the series has ended: run 1 (--kill); see --ignore-failure"
     lines = f"rusage: base.json: ...\nrusage: ...: its processes got signals\nrusage: ...: {end}"
-    check(["-n", "3", *words, *python, OBEDIENT], 123, lines, {"runs.*.counted": [False]})
+    check(["-n", "3", *words, *python(OBEDIENT)], 123, lines, {"runs.*.counted": [False]})
 
 
 @kills_all
@@ -541,14 +493,13 @@ def test_kill_of_members_that_ignore_sigterm() -> None:
     options = ["--limit-tree-rss", "100MiB", "--kill", "--json", "--samples", "samples.csv"]
     words = [*options, *PROGRAM, "8", "20", "stay", "stubborn"]
     done = check(words, 123, None, {"signal": signal.SIGTERM})
-    assert 5 <= time.monotonic() - began < 60
+    assert time.monotonic() - began >= 5
     assert len(done.stdout.split()) >= 4
     last = float(table("samples.csv")[-1]["elapsed (seconds)"])
     assert last > record()["elapsed"] + 2
     assert living(map(int, done.stdout.split())) == []
 
 
-@needs_sh
 @forked.needs_fork
 @pytest.mark.parametrize("permitted", [True, False])
 def test_members_that_cannot_be_killed(permitted: object, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -568,12 +519,14 @@ def test_members_that_cannot_be_killed(permitted: object, monkeypatch: pytest.Mo
 @forked.needs_fork
 def test_kill_of_a_tree_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rusage.Tree, "members", Mock(side_effect=OSError(errno.EMFILE, "")))
-    words = ["--limit-tree-rss", "1", "--kill", "--json", "sleep", "60"]
+    words = "--limit-tree-rss 1 --kill --json sleep 60"
     check(words, 123, None, {"signal": signal.SIGTERM})
 
 
 @root
 def test_permission_to_signal() -> None:
+    """A process that has ended is not one that may not be signalled."""
+
     def look() -> None:
         become_nobody()
         members = [rusage.Member(pid, 0, 0.0) for pid in (os.getpid(), os.getppid(), 2**22 - 1)]
@@ -602,26 +555,24 @@ def test_signal_while_killed_orphans_end(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @forked.needs_fork
 def test_no_thread_can_be_started(on_terminal: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "_thread.start_new_thread", Mock(side_effect=RuntimeError("can't start new thread"))
-    )
-    words = ["--json", "--limit-tree-rss", "1KiB", "--kill", sys.executable, "-S", "-c"]
-    message = "rusage: ...: the tree cannot be sampled: can't start new thread\nrusage: ..."
-    done = check([*words, "print('end')"], {123, 125}, message)
+    reason = "can't start new thread"
+    monkeypatch.setattr("_thread.start_new_thread", Mock(side_effect=RuntimeError(reason)))
+    words = ["--json", "--limit-tree-rss", "1KiB", "--kill", *python("print('end')")]
+    message = f"rusage: ...: the tree cannot be sampled: {reason}\nrusage: ..."
+    done = check(words, {123, 125}, message)
     assert done.stdout == "end\n"
     assert done.returncode == (123 if "ru_maxrss" in record()["usage"] else 125)
-    _, terminal = on_terminal(*RUSAGE, "-n", "1", "echo", "out")
-    shown = read_until(terminal, b"return code 0")
-    assert re.search(rb"(?s)the output is not hidden: can't start new thread.*out\r\n", shown)
+    shown = shown_by(on_terminal, *RUSAGE, "-n", "1", "echo", "out")
+    assert re.search(f"(?s)the output is not hidden: {reason}.*out\r\n", shown)
     done = plain("--pid", str(os.getpid()), "--interval", "1")
-    assert (done.returncode, done.stderr) == (125, "rusage: --pid: can't start new thread\n")
+    assert (done.returncode, done.stderr) == (125, f"rusage: --pid: {reason}\n")
 
 
 # --- Samples and pictures ---
 
 
-@needs_sh
 def test_pictures() -> None:
+    """Neither a formula nor a tab of the command gives a warning."""
     # Imported once for the forked children.
     pytest.importorskip(
         "matplotlib.backends.backend_agg", reason="no matplotlib: pip install matplotlib"
@@ -632,6 +583,7 @@ def test_pictures() -> None:
 
 
 def test_parts_of_the_picture() -> None:
+    """The CPU time of each part is divided by its length; a long recording has a hundred."""
     pytest.importorskip("matplotlib", reason="no matplotlib: pip install matplotlib")
     many = [(number / 10, number / 5) for number in range(1001)]
     for times, expected in ([(0, 0), (1, 2), (1, 2), (3, 3)], [2, 0.5]), (many, [2] * 100):
@@ -643,16 +595,15 @@ def test_parts_of_the_picture() -> None:
 
 @forked.needs_fork
 def test_matplotlib_that_cannot_draw(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "rusage._cli.formats.picture", Mock(side_effect=ImportError("no freetype\x1b[31m"))
-    )
+    """As with a backend that does not exist, or without LaTeX."""
+    failing = Mock(side_effect=ImportError("no freetype\x1b[31m"))
+    monkeypatch.setattr("rusage._cli.formats.picture", failing)
     monkeypatch.setattr(importlib.util, "find_spec", Mock())
     message = r"rusage: tree.png: matplotlib cannot draw this: ImportError: no freetype\x1b[31m"
-    fails = [sys.executable, "-c", "import time; time.sleep(1); exit(3)"]
-    for words, status in ([*PROGRAM, "1", "1"], 125), (fails, 3):
-        check(["--plot", "tree.png", *words], status, message)
+    for command, status in (["sleep", "1"], 125), (["sh", "-c", "sleep 1; exit 3"], 3):
+        check(["--plot", "tree.png", *command], status, message)
     Path("old.png").write_text("before")
-    check(["--limit-tree-rss", "1", "--plot", "old.png", *PROGRAM, "1", "1"], 123, None)
+    check("--limit-tree-rss 1 --plot old.png sleep 1", 123, None)
     assert not Path("tree.png").exists()  # a new file without a report goes
     assert Path("old.png").read_text() == "before"
 
@@ -660,9 +611,8 @@ def test_matplotlib_that_cannot_draw(monkeypatch: pytest.MonkeyPatch) -> None:
 @forked.needs_fork
 def test_picture_needs_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    done = plain("--plot", "tree.png", "echo", "started")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("rusage: --plot needs matplotlib: pip install 'rusage[plot]', ")
+    message = "rusage: --plot needs matplotlib: pip install 'rusage[plot]', ...\n..."
+    assert check("--plot tree.png echo started", 2, message).stdout == ""
 
 
 # --- A running process ---
@@ -685,107 +635,73 @@ def test_running_process() -> None:
     with program("input()") as process:
         assert process.stdout is not None
         own = int(process.stdout.readline())
-        text = plain("--pid", str(process.pid), "--tree").stdout
+        shown = plain("--pid", str(process.pid), "--tree").stdout
         found = validated(plain("--pid", str(process.pid), "--tree", "--json").stdout)
     assert abs(found["rss"] - own) < 10 * MIB
     (largest,) = found["tree"].pop("largest_members")
     assert largest["rss"] == found["rss"]
-    assert re.search(rf"(?m)^largest processes +{process.pid} .* MiB  {largest['name']}$", text)
+    assert re.search(rf"(?m)^largest processes +{process.pid} .* MiB  {largest['name']}$", shown)
     assert found["tree"] == {"rss": found["rss"], "processes": 1, "unread": 0}
     assert found["usage"]["ru_utime"] >= 0
     assert found["units"].keys() == {"rss", *found["usage"]}
-    assert re.search(rf"(?m)^process +{process.pid}$", text)
-    assert re.search(r"(?m)^tree now .* in 1 process$", text)
+    assert re.search(rf"(?m)^process +{process.pid}$", shown)
+    assert re.search(r"(?m)^tree now .* in 1 process$", shown)
     done = plain("--pid", str(process.pid))
     assert (done.returncode, done.stdout) == (125, "")
     assert done.stderr == f"rusage: --pid: No such process: {process.pid}\n"
 
 
+def recording_of(process: "subprocess.Popen[str]", *words: str) -> "subprocess.Popen[str]":
+    """Record a process, with samples in a file, and return when that has begun."""
+    words = (*RUSAGE, "--pid", str(process.pid), "--samples", "samples.csv", *words)
+    pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    recording: subprocess.Popen[str] = forked.popen(words, text=True, **pipes)
+    wait_until(lambda: [*Path().glob(".rusage-*")], "the start")
+    return recording
+
+
 def test_recorded_process() -> None:
     with program("time.sleep(1)") as process:
-        done = plain(
-            "--pid", str(process.pid), "--interval", "0.02", "--samples", "samples.csv", "--json"
-        )
-    found = validated(done.stdout)
+        output, errors = recording_of(process, "--interval", "0.02", "--json").communicate()
+    found = validated(output)
     rows = table("samples.csv")
-    assert (done.returncode, done.stderr, found["pid"]) == (0, "", process.pid)
+    assert (errors, found["pid"]) == ("", process.pid)
     assert max(int(row["rss (bytes)"]) for row in rows) == found["tree"]["rss"] >= 50 * MIB
     assert 0 < found["elapsed"] <= float(rows[-1]["elapsed (seconds)"])
     assert found["units"].keys() == {"elapsed", *found["usage"]}
 
 
-# Use CPU time for each line of the input, and say how much.
-BURN_FOR_EACH_LINE = """
-import sys, time
-for line in sys.stdin:
-    start = time.process_time()
-    while time.process_time() - start < 0.2:
-        pass
-    print(time.process_time() - start, flush=True)
-"""
-
-
-@forks
-@pytest.mark.parametrize("end", ["waited for", "zombie", "idle"])
-def test_end_long_before_the_next_sample(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if end == "zombie" and not (
-        BACKEND.name in {"Linux", "FreeBSD", "macOS"} and hasattr(os, "waitid")
-    ):
+@pytest.mark.parametrize("is_zombie", [False, True], ids=["waited for", "zombie"])
+def test_end_long_before_the_next_sample(*, is_zombie: bool) -> None:
+    """The last figures that the system had are in the record."""
+    if is_zombie and not (BACKEND.name in {"Linux", "FreeBSD", "macOS"} and hasattr(os, "waitid")):
         pytest.skip(reason="a zombie has no times here, or there is no waitid")
-
-    def scene() -> None:
-        process = subprocess.Popen(
-            [sys.executable, "-S", "-c", BURN_FOR_EACH_LINE],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        burnt: list[float] = []
-        times: list[float] = []
-
-        def work() -> None:
-            times.append(time.perf_counter())
-            if end == "idle":
-                time.sleep(0.1)
-                return
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write("\n")
-            process.stdin.flush()
-            burnt.append(float(process.stdout.readline()))
-
-        def leave() -> None:
-            if end == "zombie":  # what it uses now has not been read before its end
-                work()
-            times.append(time.perf_counter())
-            process.kill()
-            if end == "zombie":
-                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-            else:
-                process.wait()
-
-        steps = iter([work, leave])
-
-        def sleep(_: float) -> None:
-            next(steps, lambda: None)()
-
-        monkeypatch.setattr(pid_option, "time", Mock(sleep=sleep, process_time=time.process_time))
-        found = pid_option._found_by_recording(process.pid, Options({"interval": 1e6}))  # noqa: SLF001 (without a report)
-        process.wait()
-        first, *_, last = found["tree"]["_samples"]
-        assert last.cputime >= sum(burnt) - 0.03  # ticks of 10 ms
-        assert found["elapsed"] >= times[-1] - times[0] + first.elapsed
-        assert found["_state"] == "ended"
-
-    in_child(scene)
+    burn = "import sys, time; sys.stdin.read()\nwhile time.process_time() < 0.3: pass\n"
+    # A zombie has used it since the last reading; another one is read once more.
+    code = burn if is_zombie else f"{burn}time.sleep(1)"
+    words = python(code)
+    with subprocess.Popen(words, stdin=subprocess.PIPE, text=True) as process:
+        recording = recording_of(process, "--interval", "1e6", "--json")
+        time.sleep(0.5)
+        began = time.perf_counter()
+        assert process.stdin is not None
+        process.stdin.close()
+        if is_zombie:
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        else:
+            process.wait()
+        lived = time.perf_counter() - began
+        found = validated(recording.communicate()[0])
+    assert float(table("samples.csv")[-1]["cputime (seconds)"]) >= 0.3 - 0.03  # ticks of 10 ms
+    assert found["elapsed"] >= lived
 
 
 def test_recording_says_how_it_ends(on_terminal: Start) -> None:
     with program("time.sleep(1)") as process:
-        _, terminal = on_terminal(*RUSAGE, "--pid", str(process.pid), "--interval", "0.02")
-        written = read_until(terminal, b"return code 0")
-    assert f"recording until process {process.pid} ends, or Ctrl-C" in written.decode()
-    assert not any("Ctrl" in line for line in screen(written))
+        words = [*RUSAGE, "--pid", str(process.pid), "--interval", "0.02"]
+        written = shown_by(on_terminal, *words)
+    assert f"recording until process {process.pid} ends, or Ctrl-C" in written
+    assert not any("Ctrl" in line for line in screen(written.encode()))
 
 
 def test_samples_stay_without_standard_output() -> None:
@@ -803,14 +719,12 @@ def test_samples_stay_without_standard_output() -> None:
 )
 def test_signal_ends_the_recording(number: signal.Signals) -> None:
     with program("input()") as process:
-        words = ["--pid", str(process.pid), "--samples", "samples.csv"]
-        with forked.popen([*RUSAGE, *words], stdout=subprocess.PIPE, text=True) as recording:
-            wait_until(lambda: [*Path().glob(".rusage-*")], "the start")
-            time.sleep(0.5)
-            recording.send_signal(number)
-            text = recording.communicate(timeout=60)[0]
+        recording = recording_of(process)
+        time.sleep(0.5)
+        recording.send_signal(number)
+        shown = recording.communicate()[0]
         assert process.poll() is None
     assert recording.returncode == 0
-    assert re.search(r"(?m)^recorded .*; still running$", text)
-    assert re.search(r"(?m)^tree memory .* in 1 process ", text)
+    assert re.search(r"(?m)^recorded .*; still running$", shown)
+    assert re.search(r"(?m)^tree memory .* in 1 process ", shown)
     assert len(table("samples.csv")) > 1
