@@ -1,13 +1,12 @@
 """``rusage --limit-maxrss`` and ``--limit-cputime``."""
 
-import sys
+import shlex
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from command import check, judged, new_folder, record, run  # noqa: F401 (new_folder is a fixture)
-from conftest import needs_sh
+from command import check, judged, new_folder, python, record, run  # noqa: F401 (a fixture)
 from forked import CHECKS
 
 from rusage._backends import BACKEND
@@ -18,10 +17,8 @@ from rusage._cli import limits
 from rusage._cli.figures import WHOSE, run_record
 
 WITHOUT_PEAK = [*CHECKS, "no_peak"]
-ALLOCATE = [sys.executable, "-c", "b'x' * (100 * 2**20)"]
 
 
-@needs_sh
 @pytest.mark.parametrize(
     ("limit", "script", "status"),
     [
@@ -33,23 +30,18 @@ ALLOCATE = [sys.executable, "-c", "b'x' * (100 * 2**20)"]
     ],
 )
 def test_limit_of_the_cpu_time(limit: str, script: str, status: int) -> None:
-    burn = f"{sys.executable} -S -c 'import time\nwhile time.process_time() < 0.15: pass'"
+    burn = shlex.join(python("import time\nwhile time.process_time() < 0.15: pass"))
     complaint = f"rusage: sh: CPU time ... s is over the limit of {float(limit):.6f} s"
     words = ["--limit-cputime", limit, "sh", "-c", f"{burn}; {script}"]
     check(words, status, complaint if limit != "60" else "")
 
 
-@needs_sh
 def test_unmeasured_figure_is_125() -> None:
-    check(
-        ["--limit-maxrss", "10GiB", "--json", "true"],
-        125,
-        f"rusage: true: peak memory {WHOSE} was not measured: its limit cannot be checked",
-        {"limits": {"ru_maxrss": {"limit": 10 * 2**30, "exceeded": None}}},
-        before=WITHOUT_PEAK,
-    )
-    check(["--limit-maxrss", "10GiB", "sh", "-c", "exit 4"], 4, None, before=WITHOUT_PEAK)
-    check(["--limit-cputime", "60", "true"], before=WITHOUT_PEAK)
+    unknown = {"limits": {"ru_maxrss": {"limit": 10 * 2**30, "exceeded": None}}}
+    words = "--limit-maxrss 10GiB --json"
+    check(f"{words} true", 125, f"rusage: true: {NO_PEAK}", unknown, before=WITHOUT_PEAK)
+    check(f"{words} sh -c 'exit 4'", 4, None, before=WITHOUT_PEAK)
+    check("--limit-cputime 60 true", before=WITHOUT_PEAK)
 
 
 SAMPLED_NOTE = "peak memory is sampled: a short peak over the limit may be missed"
@@ -120,6 +112,8 @@ UNREAD = {"orphans": {"ru_maxrss": 0, "cputime": 0.0, "living": None}}
 SAMPLED = {"rss": 5, "_is_partial": False, "_samples": []}
 PARTLY = SAMPLED | {"_is_partial": True, "_pss_at_least": 5, "pss_at_most": 5}
 TOO_LARGE = {"tree": SAMPLED | {"member_peak": 9}}
+NOTHING = {"ru_maxrss": 0, "cputime": 0.0, "living": 0}
+NO_PEAK = f"peak memory {WHOSE} was not measured: its limit cannot be checked"
 UNKNOWN = "of processes that it left was not measured: its limit cannot be checked"
 
 
@@ -145,6 +139,11 @@ CASES = [
         for name in ("tree_rss", "tree_pss")
     ),
     ("tree_rss", 4, {"tree": PARTLY}, (), True, "is over the limit of 4"),
+    # Where only samples know a peak and nothing was left, the message is about the program.
+    *(
+        ("ru_maxrss", 10, {"usage": {}, "orphans": left} | TOO_LARGE, (), None, NO_PEAK)
+        for left in (NOTHING, NOTHING | {"_doubt": "perhaps others'"})
+    ),
 ]
 
 
@@ -211,7 +210,15 @@ def test_relative_limit_of_a_series(
 def test_figure_of_the_kernel_is_not_reported(
     options: "list[str]", limit: str, status: int, *, exceeded: "bool | None"
 ) -> None:
-    words = [*options, "--limit-maxrss", limit, "--json", "--export", "x.md", *ALLOCATE]
+    words = [
+        *options,
+        "--limit-maxrss",
+        limit,
+        "--json",
+        "--export",
+        "x.md",
+        *python("b'x' * (100 << 20)"),
+    ]
     done = run(*words, before=[*CHECKS, "sampled"])
     assert (done.returncode, SAMPLED_NOTE in done.stderr) == (status, status == 0)
     found = record()
@@ -224,12 +231,12 @@ def test_figure_of_the_kernel_is_not_reported(
     assert "ru_maxrss" not in found.get("summary", {})
 
 
-@needs_sh
 @pytest.mark.skipif(
     BACKEND.child_peak != PEAK_SAMPLED, reason="the peak of a child is not sampled here"
 )
 def test_limit_of_real_sampled_programs() -> None:
     program = "i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done"
-    statuses = [run("--limit-maxrss", "1GiB", "sh", "-c", program).returncode for _ in range(20)]
+    words = ["--limit-maxrss", "1GiB", "sh", "-c", program]
+    statuses = [run(*words).returncode for _ in range(20)]
     assert {*statuses} <= {0, 125}
     assert statuses.count(0) >= 15

@@ -16,7 +16,7 @@ from unittest.mock import Mock
 
 import forked
 import pytest
-from command import MISSING, check, new_folder, plain, record, run, text  # noqa: F401 (a fixture)
+from command import MISSING, check, new_folder, python, record, run, text  # noqa: F401 (a fixture)
 from conftest import forks, in_child
 from forked import RUSAGE, needs_peak
 from held_trees import wait_until
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 if not CAN_ADOPT:
     pytest.skip("this system gives no orphans to the command", allow_module_level=True)
 
-from rusage._cli import orphans
+from rusage._cli import formats, orphans
 
 MIB = 2**20
 with rusage.Process(os.getpid()) as process:
@@ -49,8 +49,7 @@ time.sleep({})
 
 def leaving(seconds: float = 0) -> list[str]:
     """Return a program that leaves another one, which does the work and then runs on."""
-    work = f"{sys.executable} -S -c {shlex.quote(WORK.format(seconds))}"
-    return ["sh", "-c", f"( {work} & ) | cat"]
+    return ["sh", "-c", f"( {shlex.join(python(WORK.format(seconds)))} & ) | cat"]
 
 
 POOL = """
@@ -76,9 +75,9 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pool_with_a_fork_server() -> None:
     """Nobody has waited for the server of the pool, which has waited for the workers."""
     Path("pool.py").write_text(POOL)
-    words = ["--json", "--limit-maxrss", "50M", sys.executable, "pool.py"]
-    done = check(words, 123, None, {"orphans.living": 0, "limits.ru_maxrss.exceeded": True})
-    assert f"peak memory of its largest process{LEFT}" in done.stderr
+    line = f"rusage: ...: peak memory of its largest process{LEFT}..."
+    members = {"orphans.living": 0, "limits.ru_maxrss.exceeded": True}
+    check(f"--json --limit-maxrss 50M {sys.executable} pool.py", 123, line, members)
     found = record()
     assert found["orphans"]["ru_maxrss"] >= 60 * MIB
     assert found["usage"].get("ru_maxrss", 0) < 50 * MIB  # it may not be measured
@@ -97,7 +96,7 @@ def test_pool_with_a_fork_server() -> None:
     ids=["peak", "tree", "CPU time", "within", "none"],
 )
 def test_limits_of_an_orphan(seconds: float, words: list[str], status: int) -> None:
-    run("--export", "base.json", "true")
+    check("--export base.json true")
     done = run(*words, "--export", "x.json", *leaving(seconds))
     found = record("x.json")
     assert found["orphans"]["living"] == (1 if seconds else 0)
@@ -132,8 +131,7 @@ def test_limits_of_an_orphan(seconds: float, words: list[str], status: int) -> N
 )
 def test_one_that_has_waited_runs_on(words: list[str], status: int, line: str) -> None:
     """The peaks of what it has waited for are known from samples only."""
-    work = f"{sys.executable} -S -c {shlex.quote(WORK.format(0))}"
-    server = f"{work}; touch worked; exec sleep 8 <&- >&- 2>&-"
+    server = f"{shlex.join(python(WORK.format(0)))}; touch worked; exec sleep 8 <&- >&- 2>&-"
     wait = "until [ -e worked ]; do sleep 0.05; done; sleep 0.3"
     script = f"( sh -c {shlex.quote(server)} & ); {wait}"
     check([*words, "sh", "-c", script], status, f"rusage: sh: ...{line}...")
@@ -157,8 +155,7 @@ print(int(open("parent").read()) == os.getppid())
 
 def test_nothing_changes_without_a_limit() -> None:
     for words, expected in {("--json",): False, ("--limit-maxrss", "1G"): True}.items():
-        done = check([*words, sys.executable, "-S", "-c", WHOSE], 0, None)
-        assert done.stdout == f"{expected}\n"
+        assert check([*words, *python(WHOSE)], errors=None).stdout == f"{expected}\n"
         Path("parent").unlink()
 
 
@@ -196,39 +193,14 @@ def test_orphans_in_doubt(name: str, limit: str, status: int) -> None:
     assert "orphans" not in record("x.json")
 
 
-@forks
-def test_waiting_where_nothing_counts() -> None:
-    def scene() -> None:
-        living = subprocess.Popen(["/bin/sleep", "60"])
-        counted = orphans.become_reaper(is_counted=False)
-        assert isinstance(counted, orphans.Orphans)
-        assert counted.doubt
-        subprocess.Popen(["/bin/sh", "-c", ":"]).returncode = 0
-        wait_until(lambda: any(counted.reap()), "the end of one")
-        living.kill()
-
-    in_child(scene)
-
-
-def test_children_of_the_orphan() -> None:
-    burn = "import time\nwhile time.process_time() < 0.2: pass"
-    child = f"subprocess.run([sys.executable, '-S', '-c', {burn!r}])"
-    code = f"import os, subprocess, sys, time; {child}; os.close(1); {child}; time.sleep(5)"
-    script = f"( {sys.executable} -S -c {shlex.quote(code)} & ) | cat"
-    check(["--json", "--limit-cputime", "50", "sh", "-c", script], 0, None)
-    found = record()["orphans"]
-    assert found["living"] > 0
-    assert found["cputime"] > 0.2
-
-
 @forked.needs_fork
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
 @pytest.mark.usefixtures("patient")
 def test_signal_ends_the_wait(number: signal.Signals) -> None:
-    script = "echo $$; ( sleep 20 & ) >/dev/null"
     options = ["-n", "9", "--show-output", "--limit-cputime", "9", "-o", "report"]
+    words = [*RUSAGE, *options, "sh", "-c", "echo $$; ( sleep 20 & ) >/dev/null"]
     began = time.monotonic()
-    with forked.popen([*RUSAGE, *options, "sh", "-c", script], stdout=subprocess.PIPE) as series:
+    with forked.popen(words, stdout=subprocess.PIPE) as series:
         assert series.stdout is not None
         pid = int(series.stdout.readline())
         wait_until(lambda: not is_there(pid), "the end of the program")
@@ -285,7 +257,7 @@ def test_signal_while_orphans_end(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_end_after_the_last_look() -> None:
     def scene() -> None:
         code = "import time\nwhile time.process_time() < 0.3: pass\ntime.sleep(60)"
-        left = subprocess.Popen([sys.executable, "-S", "-c", code])
+        left = subprocess.Popen(python(code))
         counted = orphans.Orphans()
         with orphans.Descendants() as tree:
             wait_until(lambda: tree.cputime() > 0.3, "the CPU time")
@@ -313,12 +285,10 @@ def test_busy_ones_are_waited_for_longer() -> None:
         # The last look that finds it running comes before its CPU time ends: by a pause of 0.05 s,
         # on a busy machine by more.
         for seconds, least, most in (0, 0.5, 1.5), (running, 0.5 + 0.75 * running, 6):
-            words = [sys.executable, "-S", "-c", code.format(seconds)]
             began = time.monotonic()
-            with subprocess.Popen(words, stdin=subprocess.DEVNULL) as left:
-                assert (
-                    orphans.Orphans().finish(Signals().wait_for_child, at_once=False)["living"] == 1
-                )
+            with subprocess.Popen(python(code.format(seconds)), stdin=subprocess.DEVNULL) as left:
+                found = orphans.Orphans().finish(Signals().wait_for_child, at_once=False)
+                assert found["living"] == 1
                 assert least <= time.monotonic() - began < most + 60 * (seconds > 0)
                 left.kill()
 
@@ -369,43 +339,31 @@ def test_orphans_without_waitid(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- Stored reports ---
 
 
+def stored_run(seconds: float, *, has_orphans: bool = False) -> dict[str, Any]:
+    usage = {"ru_utime": seconds, "ru_stime": 0.0, "ru_maxrss": MIB}
+    left = {"ru_maxrss": 200 * MIB, "cputime": 30.0, "living": 0}
+    found: dict[str, Any] = {"exit_status": 0, "elapsed": 1.0, "usage": usage}
+    return found | ({"orphans": left} if has_orphans else {})
+
+
 @needs_peak
 @pytest.mark.parametrize(
-    ("stored", "words", "status", "line"),
-    [
-        (["--export"], ["--limit-cputime", "+900%"], 0, ""),
-        (["--export"], ["--limit-maxrss", "+100%", "--tree"], 0, "samples of single processes"),
-        (["--json", "-o"], ["--limit-cputime", "+900%"], 0, "processes that the program left"),
-    ],
-    ids=["like", "with --tree", "without orphans"],
+    "runs", [[True], [False], [True] * 3, [False] * 3, [True, False, True]], ids=str
 )
-def test_relative_limits(stored: list[str], words: list[str], status: int, line: str) -> None:
-    plain(*stored, "base.json", *leaving(0))
-    done = check(["--against", "base.json", *words, *leaving(0)], status, None)
-    complaint = "do not count: one of the two reports lacks them"
-    assert (f"rusage: base.json: {line} {complaint}\n" in done.stderr) == bool(line)
-
-
-@needs_peak
-@pytest.mark.parametrize("kind", ["run", "series"])
-@pytest.mark.parametrize("has_orphans", [True, False])
-def test_orphans_in_a_stored_report(kind: str, *, has_orphans: bool) -> None:
-    one: dict[str, Any] = {
-        "exit_status": 0,
-        "elapsed": 1.0,
-        "usage": {"ru_utime": 0.0, "ru_stime": 0.01, "ru_maxrss": MIB},
-    }
-    if has_orphans:
-        one["orphans"] = {"ru_maxrss": 200 * MIB, "cputime": 30.0, "living": 0}
-    stored = {"version": 2, "command": ["x"], "system": "x", **one}
-    if kind == "series":
-        large = one | {"usage": {"ru_utime": 99.0, "ru_stime": 0.0, "ru_maxrss": 2**40}}
-        stored |= {"runs": [one, one, large | {"counted": False}, one], "summary": {}}
-    Path("base.json").write_text(json.dumps(stored))
+def test_orphans_in_a_stored_report(runs: list[bool]) -> None:
+    """The limit is relative to the median with them, or nothing of them counts."""
+    stored = [stored_run(0.05, has_orphans=each) for each in runs]
+    report = {"version": 2, "command": leaving(), "system": formats.system(), **stored[0]}
+    if len(runs) > 1:
+        report |= {"runs": [*stored, stored_run(99.0) | {"counted": False}], "summary": {}}
+    Path("base.json").write_text(json.dumps(report))
+    note = "processes that the program left do not count: one of the two reports lacks them"
     for limit, status in {"maxrss": 123, "cputime": 0}.items():
-        words = ["--json", "--against", "base.json", f"--limit-{limit}", "+10%", *leaving(0)]
-        check(words, 0 if has_orphans else status, None)
-    assert record()["limits"]["cputime"]["limit"] == pytest.approx(33.011 if has_orphans else 0.011)
+        words = ["--json", "--against", "base.json", f"--limit-{limit}", "+10%", *leaving()]
+        done = check(words, 0 if all(runs) else status, None)
+        assert (f"rusage: base.json: {note}\n" in done.stderr) == (not all(runs))
+    expected = pytest.approx(33.055 if all(runs) else 0.055)
+    assert record()["limits"]["cputime"]["limit"] == expected
 
 
 # --- Random trees ---
@@ -484,8 +442,8 @@ def test_random_trees(seeds: Iterable[int], tmp_path: Path) -> None:
         folder = tmp_path / f"{seed}"
         folder.mkdir()
         os.chdir(folder)
-        words = ["--json", "--limit-cputime", "900", sys.executable, "-S", "-c", TREE]
-        assert run(*words, json.dumps([root, count])).returncode == 0
+        words = ["--json", "--limit-cputime", "900", *python(TREE), json.dumps([root, count])]
+        check(words, errors=None)
         found = record()
         own = [json.loads(path.read_text()) for path in folder.glob("done-*")]
         assert len(own) == count

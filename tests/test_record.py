@@ -83,6 +83,16 @@ def test_samples_of_a_block() -> None:
     assert r.interval == FAST
 
 
+def test_time_between_opening_and_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``began`` is the time of the opening, 1000 seconds before."""
+    from rusage import _record
+
+    now = _record._clock  # noqa: SLF001 (the clock of recordings)
+    monkeypatch.setattr(_record, "_clock", lambda: now() + 1000)
+    with rusage.record(interval=100) as r:
+        assert r.began == pytest.approx(time.time() - 1000, abs=500)
+
+
 def test_largest_and_its_members() -> None:
     tree = held(mib=5, children=[{"mib": 20}, {"mib": 30}])
     with tree as running, rusage.record(running.root, interval=FAST) as r:
