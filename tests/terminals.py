@@ -37,7 +37,7 @@ def read_until(fd: int, *texts: bytes) -> bytes:
 def shown_by(on_terminal: Start, *command: str, status: int | str = 0, columns: int = 0) -> str:
     """Return what a command shows on a terminal until it exits with a status."""
     _, terminal = on_terminal(*command, columns=columns)
-    return read_until(terminal, f"return code {status}".encode()).decode()
+    return read_until(terminal, f"return code {status}".encode()).decode(errors="replace")
 
 
 def press(terminal: int, key: bytes, *texts: bytes) -> bytes:

@@ -22,7 +22,7 @@ from unittest.mock import Mock
 import forked
 import pytest
 from command import needs_tree, new_folder, plain, record, table  # noqa: F401 (a fixture)
-from conftest import forks, needs_sh
+from conftest import forks
 from forked import RUSAGE
 from held_trees import wait_until
 
@@ -68,12 +68,11 @@ def test_device_of_two_reports() -> None:
 
 
 @needs_tree
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="this system has no /dev/stdout")
 def test_samples_to_standard_output() -> None:
-    if not Path("/dev/stdout").exists():
-        pytest.skip("this system has no /dev/stdout")
     options = ["--samples", "-", "-o", "/dev/stdout", "--csv"]
     with Path("out").open("w") as file:
-        assert forked.run([*RUSAGE, *options, "true"], stdout=file, check=False).returncode == 0
+        forked.run([*RUSAGE, *options, "true"], stdout=file, check=True)
     heads = [line.split(" ")[0] for line in Path("out").read_text().splitlines()]
     assert heads[0] == "command,run,counted,exit_status,signal,elapsed"
     assert "elapsed" in heads
@@ -180,7 +179,6 @@ def test_readers_of_a_replaced_file(owner: str) -> None:
     assert rights() == before
 
 
-@needs_sh
 def test_file_that_is_mounted(tmp_path: Path) -> None:
     Path("x.json").write_text("old" * 10_000)
     command = [*mounting("--bind x.json x.json"), *RUSAGE, "--export", "x.json", "true"]
@@ -257,7 +255,6 @@ def test_file_without_a_report(words: list[str]) -> None:
     assert not [name for name in os.listdir() if name.startswith(".rusage-")]
 
 
-@needs_sh
 def test_run_that_cannot_start_while_another_appends() -> None:
     def waits(name: str) -> str:
         return f"sh -c 'while ! [ -e {name} ]; do sleep 0.01; done'"
@@ -286,7 +283,8 @@ def test_exports_at_once() -> None:
         assert Path("x.json").exists() == old
         command = [*RUSAGE, "--export", "x.json", "sleep", "0.3"]
         started = [forked.popen(command, stderr=subprocess.PIPE) for _ in range(20)]
-        assert [each.communicate()[1].count(b"rusage: ") for each in started] == [0] * 20
+        errors = [each.communicate()[1] for each in started]
+        assert all(b"wall time" in each and b"rusage: " not in each for each in errors)
         assert [each.returncode for each in started] == [0] * 20
         assert record("x.json")["command"] == ["sleep", "0.3"]
         assert os.listdir() == ["x.json"]
@@ -324,12 +322,11 @@ def test_lock_of_the_caller() -> None:
     assert len(table("x.csv")) == 1
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege")
 def test_dangling_link_through_a_missing_folder() -> None:
+    """The system follows each part of a link: nothing is made elsewhere, nor run."""
     os.symlink("missing/../x.json", "link.json")
     done = plain("--export", "link.json", "sh", "-c", ">ran")
-    assert (done.returncode, os.path.exists("ran")) == (125, False)
-    assert not os.path.lexists("x.json")
+    assert (done.returncode, os.listdir()) == (125, ["link.json"])
 
 
 # --- Encodings and open files ---
@@ -355,13 +352,12 @@ def test_encoding_that_lacks_characters(encoding: str, options: list[str]) -> No
         assert r"\xff" in shown
 
 
-@pytest.mark.parametrize("words", [["-o", "x"], ["--export", "x.csv"], ["--pid", "1"]], ids=str)
-def test_too_few_open_files(words: list[str]) -> None:
+@pytest.mark.parametrize("line", ["-o x true", "--export x.csv true", "--pid 1"])
+def test_too_few_open_files(line: str) -> None:
     resource = pytest.importorskip("resource", reason="this system has no limit for open files")
     for count in range(4, 7):
         limit = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (count, count))
-        command = [*words, *([] if words[0] == "--pid" else ["true"])]
-        done = plain(*command, preexec_fn=limit)
+        done = plain(*line.split(), preexec_fn=limit)
         if "Fatal Python error" in done.stderr:  # CPython 3.11 cannot start with four
             continue
         assert "standard output" not in done.stderr

@@ -11,8 +11,8 @@ from typing import Any
 
 import forked
 import pytest
-from command import check, in_words, new_folder, plain, record, run, table, tree_of, validated  # noqa: F401 (a fixture)
-from conftest import CPYTHON, become_nobody, in_child, needs_sh, root
+from command import check, in_words, new_folder, plain, python, record, table, tree_of, validated  # noqa: F401 (a fixture)
+from conftest import CPYTHON, become_nobody, in_child, root
 from forked import RUSAGE
 from held_trees import wait_until
 from scenes import Child
@@ -62,7 +62,7 @@ SELDOM = ["--interval", "2"]
 
 
 def forks(seconds: float = 3 if CPYTHON else 4.5) -> list[str]:
-    return [sys.executable, "-S", "-c", FORKS.format(seconds=seconds)]
+    return python(FORKS.format(seconds=seconds))
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_series_and_stored_report() -> None:
     found = record("y.json")
     assert found["limits"]["tree_pss"] == {"limit": int(median * 1.5), "exceeded": False}
     assert found["tree"]["pss"] is not None
-    run("--tree", "--export", "x.json", *forks(0.3))
+    check(["--tree", "--export", "x.json", *forks(0.3)])
     check([*words, *forks(0.3)], 125, None)
 
 
@@ -130,14 +130,10 @@ def test_limit_below_pss(kill: list[str]) -> None:
     assert record()["tree"]["pss_at_most"] > 20 * MIB
 
 
-@needs_sh
 def test_limit_of_a_short_program() -> None:
-    check(
-        ["--interval", "100", "--limit-tree-pss", "9G", "--json", "true"],
-        125,
-        "rusage: true: tree PSS of the program and its descendants was not measured...",
-        {"limits.tree_pss.exceeded": None},
-    )
+    line = "rusage: true: tree PSS of the program and its descendants was not measured..."
+    unknown = {"limits.tree_pss.exceeded": None}
+    check("--interval 100 --limit-tree-pss 9G --json true", 125, line, unknown)
 
 
 # The bounds; whether that is over a limit of 10 bytes (None: not known), how it is shown, and the
@@ -227,29 +223,6 @@ def test_reading_while_members_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bounds("12", *changing) == (3, 28, 0)
     changing = ["1:6", "2", "2:6", "1"] * 5
     assert bounds("1", *changing) == (3, 14, 0)
-
-
-def test_readings_while_members_fork() -> None:
-    code = FORKS.replace(
-        "time.sleep({seconds})",
-        "os.read(0, 1)\n"
-        "end = time.monotonic() + 60\n"
-        "while time.monotonic() < end:\n"
-        "    pid = os.fork()\n"
-        "    if not pid: os._exit(0)\n"
-        "    os.waitpid(pid, 0)",
-    )
-    with subprocess.Popen([sys.executable, "-S", "-c", code], stdin=subprocess.PIPE) as program:
-        with rusage.Tree(program.pid) as tree:
-            wait_until(lambda: os.path.exists(f"started-{program.pid}"), "seven processes")
-            truth = wait_until(lambda: sampling.known_pss(*tree._sample_pss()[2:]), "at rest")
-            assert program.stdin is not None
-            program.stdin.close()
-            found = [tree._sample_pss()[2:] for _ in range(20)]
-        program.kill()
-    for at_least, at_most in found:
-        assert at_least < truth + 30 * MIB
-        assert at_most > truth - 10 * MIB  # a child may share the pages between two equal lists
 
 
 # --- A running process ---

@@ -23,19 +23,18 @@ from command import (
     new_folder,  # noqa: F401 (a fixture)
     nth,
     plain,
+    python,
     record,
-    run,
     started,
     text,
 )
-from conftest import change_signals, needs_sh
+from conftest import change_signals
 from expected import SAMPLED
 from forked import RUSAGE
-from terminals import WAITS, Start, press, read_until, screen
+from terminals import WAITS, Start, press, read_until, screen, shown_by
 
 from rusage._cli import output
 from rusage._cli import run as starts
-from rusage._cli.figures import Series, run_record
 from rusage._cli.options import Options
 from rusage._cli.series import HiddenOutput
 
@@ -48,36 +47,34 @@ def runs_made() -> int:
 
 
 def test_statistics_of_a_series() -> None:
-    run("--export", "x.json", "-n", "5", "--", *nth(3, "b'x' * (300 << 20)"))
+    """The test computes them in another way; the large peak is the third run's only."""
+    check(["--export", "x.json", "-n", "5", "--", *nth(3, "b'x' * (300 << 20)")])
     found = record("x.json")
     times = sorted(made["elapsed"] for made in found["runs"])
     mean = sum(times) / 5
-    deviation = (sum((time - mean) ** 2 for time in times) / 4) ** 0.5
     expected = {
-        "mean": mean,
-        "stddev": deviation,
-        "min": times[0],
         "median": times[2],
+        "mean": mean,
+        "stddev": (sum((time - mean) ** 2 for time in times) / 4) ** 0.5,
+        "min": times[0],
         "max": times[4],
     }
     assert found["summary"]["elapsed"] == pytest.approx(expected)
     in_all = set.intersection(*(set(made["usage"]) for made in found["runs"]))
     assert found["summary"].keys() - {"elapsed", "cputime"} == in_all
     assert in_all | SAMPLED == found["runs"][0]["usage"].keys() | SAMPLED
-    lines = text().splitlines()
-    assert lines[0].split() == ["median", "mean", "deviation", "min", "max"]
-    names = [" ".join(line.split()[:2]) for line in lines[1:4]]
+    head, *lines = text().splitlines()
+    assert head.split() == ["median", "mean", "deviation", "min", "max"]
+    names = [" ".join(line.split()[:2]) for line in lines[:3]]
     assert names == ["wall time", "user time", "system time"]
     units = {"us": 1e-6, "ms": 1e-3, "s": 1}
-    shown = [float(value) * units[unit] for value, unit in re.findall(r"([\d.]+) (\w+)", lines[1])]
-    names = ["median", "mean", "stddev", "min", "max"]
-    assert shown == pytest.approx([expected[name] for name in names], rel=0.01)
+    shown = [float(value) * units[unit] for value, unit in re.findall(r"([\d.]+) (\w+)", lines[0])]
+    assert shown == pytest.approx([*expected.values()], rel=0.01)  # three digits
     assert "runs 5 of 5" in in_words()
     if "ru_maxrss" in in_all - SAMPLED:
         peaks = [made["usage"]["ru_maxrss"] for made in found["runs"]]
-        assert peaks[2] >= 300 * MIB
+        assert found["summary"]["ru_maxrss"]["max"] == peaks[2] >= 300 * MIB
         assert max(peaks[:2] + peaks[3:]) < 100 * MIB
-        assert found["summary"]["ru_maxrss"]["max"] == peaks[2]
 
 
 @pytest.mark.parametrize(
@@ -109,33 +106,24 @@ def test_runs_that_fail(
     assert (f"failures 1: run 3 ({what})" in in_words()) == (not warmup)
 
 
-@needs_sh
-def test_tree_of_a_run_that_does_not_count() -> None:
-    trees: list[dict[str, Any]] = [{"rss": rss} for rss in (1, 3, 2)]
-    runs = [run_record(0, {}, 1.0, None, tree) for tree in trees]
-    runs[1]["_counted"] = False
-    assert Series(["x"], runs).largest_tree is trees[2]
-    assert Series(["x"], runs[1:2]).largest_tree is None
-
-
-@needs_sh
 def test_program_that_cannot_be_started() -> None:
+    """As in a single run; if it has run before, there is a report."""
     missing = "No such file or directory"
-    check(["-n", "3", "/no/such/program"], 127, f"rusage: /no/such/program: {missing}")
+    check("-n 3 /no/such/program", 127, f"rusage: /no/such/program: {missing}")
     assert text() == ""
-    for options, runs in ([], "1"), (["--warmup", "1"], "0"):
+    for options, runs in ("", 1), ("--warmup 1", 0):
         Path("program").write_text("#!/bin/sh\nrm program\n")
         Path("program").chmod(0o755)
-        words = [*options, "-n", "3", "./program"]
-        check(words, 127, f"rusage: ./program: {missing}", shown=f"runs {runs} of 3")
+        error = f"rusage: ./program: {missing}"
+        check(f"{options} -n 3 ./program", 127, error, shown=f"runs {runs} of 3")
 
 
-@needs_sh
 def test_streams_of_a_series() -> None:
-    words = ["-n", "2", "--", "sh", "-c", "cat; echo out; echo err >&2"]
+    """Standard input is the null device in each run; what a run prints into a pipe goes through."""
     each: list[dict[str, Any]] = [{"input": "text"}, {"preexec_fn": lambda: os.close(0)}]
     for keywords in each:
-        assert check(words, 0, "err\nerr", **keywords).stdout == "out\nout\n"
+        done = check("-n 2 -- sh -c 'cat; echo out; echo err >&2'", 0, "err\nerr", **keywords)
+        assert done.stdout == "out\nout\n"
 
 
 STATE = """
@@ -164,19 +152,19 @@ def test_signal_state_of_each_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "caught"),
+    ("number", "program"),
     [
-        (signal.SIGTERM, False),
-        (signal.SIGTERM, True),
-        (signal.SIGHUP, False),
-        (signal.SIGUSR1, True),
+        (signal.SIGTERM, SLEEPS),
+        (signal.SIGTERM, CATCHES),
+        (signal.SIGHUP, SLEEPS),
+        (signal.SIGUSR1, CATCHES),
     ],
+    ids=["SIGTERM", "caught", "SIGHUP", "SIGUSR1"],
 )
 @pytest.mark.parametrize("options", [[], ["--ignore-failure"]], ids=["", "ignore failure"])
-def test_signal_ends_the_series(number: signal.Signals, options: list[str], caught: bool) -> None:  # noqa: FBT001 (a parameter of the test)
+def test_signal_ends_the_series(number: signal.Signals, options: list[str], program: str) -> None:
     """SIGUSR1 is for the run only."""
-    program = nth(3, CATCHES.format(int(number)) if caught else SLEEPS)
-    words = ["-o", "report", "--json", "-n", "4", *options, *program]
+    words = ["-o", "report", "--json", "-n", "4", *options, *nth(3, program.format(int(number)))]
     with started(*RUSAGE, *words) as process:
         process.send_signal(number)
         status = process.wait(60)
@@ -204,64 +192,44 @@ def test_signal_that_no_run_gets(monkeypatch: pytest.MonkeyPatch) -> None:
     check(["-n", "2", "sleep", "0.3"], shown="runs 2 of 2")
 
 
-@pytest.mark.parametrize(
-    ("options", "run", "unusual", "pattern"),
-    [
-        ([], 1, SLEEPS, ""),
-        *(
-            (
-                ["-n", "9", "--show-output", *options],
-                3,
-                unusual,
-                "wall time.* 2 of 9\\r.*stopped by +",
-            )
-            for unusual in (SLEEPS, CATCHES.format(2))
-            for options in ([], ["--ignore-failure"])
-        ),
-    ],
-    ids=["once", "series", "ignored", "caught", "caught and ignored"],
-)
-def test_ctrl_c_ends_the_series(
-    on_terminal: Start, options: list[str], run: int, unusual: str, pattern: str
-) -> None:
-    _, terminal = on_terminal("TERM=xterm", *RUSAGE, *options, *nth(run, unusual))
+@pytest.mark.parametrize("unusual", [SLEEPS, CATCHES.format(2)], ids=["", "caught"])
+@pytest.mark.parametrize("options", [[], ["--ignore-failure"]], ids=["", "ignored"])
+def test_ctrl_c_ends_the_series(on_terminal: Start, options: list[str], unusual: str) -> None:
+    """SIGINT kills rusage after the report, so that a shell loop ends too; it is no failure."""
+    words = ["-n", "9", "--show-output", *options, *nth(3, unusual)]
+    _, terminal = on_terminal("TERM=xterm", *RUSAGE, *words)
     shown = press(terminal, b"\x03", f"return code {-signal.SIGINT}\r\n".encode()).decode()
-    assert re.search(rf"(?s){pattern}signal 2 \(SIGINT\)", shown)
-    assert runs_made() == run
+    assert re.search(r"(?s)wall time.* 2 of 9\r.*stopped by +signal 2 \(SIGINT\)", shown)
+    assert runs_made() == 3
     assert "failures" not in shown
     assert "\x1b[1;31m" not in shown
 
 
-@needs_sh
 @pytest.mark.parametrize("end", ["true", "kill -INT $$"], ids=["", "killed too"])
 def test_signal_during_a_preparation(end: str) -> None:
     prepare = f"sh -c '[ ! -e prepared ] && : >prepared || {{ kill -INT $PPID; {end}; }}'"
-    words = ["--prepare", prepare, "-n", "9", *nth(9, "")]
     stopped = {"stopped_by": signal.SIGINT, "runs.*.counted": [True]}
-    check(words, -signal.SIGINT, members=stopped)
+    check(["--prepare", prepare, "-n", "9", *nth(9, "")], -signal.SIGINT, members=stopped)
     assert runs_made() == 1
 
 
-@needs_sh
 @pytest.mark.parametrize("columns", [80, 27])
 def test_progress_is_for_terminals(on_terminal: Start, columns: int) -> None:
-    words = ["-n", "2", "--warmup", "1", "true"]
-    _, terminal = on_terminal("TERM=xterm", *RUSAGE, *words, columns=columns)
-    shown = read_until(terminal, b"return code 0").decode().replace("\r\n", "\n")
-    *texts, report = [
-        re.sub(r"about \d+ s", "about 1 s", text.strip())
-        for text in shown.split("\r")
-        if text.strip()
-    ]
+    """One line that is replaced, and cut where there is less room."""
+    words = ["TERM=xterm", *RUSAGE, "-n", "2", "--warmup", "1", "true"]
+    parts = shown_by(on_terminal, *words, columns=columns).replace("\r\n", "\n").split("\r")
+    *lines, report = [part.strip() for part in parts if part.strip()]
     runs = "warm-up run 1 of 1", "run 1 of 2, about 1 s left", "run 2 of 2, about 1 s left"
-    assert texts == [f"rusage: {text}"[: columns - 1].strip() for text in runs]
+    shown = [re.sub(r"about \d+ s", "about 1 s", line) for line in lines]
+    assert shown == [f"rusage: {line}"[: columns - 1].strip() for line in runs]
     assert report.startswith("\x1b[1m  ")  # the head of the table in bold
-    check(["-n", "2", "true"])
+    check("-n 2 true")
 
 
 def test_progress_makes_room_for_errors(on_terminal: Start) -> None:
-    _, terminal = on_terminal("NO_COLOR=1", *RUSAGE, "-n", "1", "--warmup", str(sys.maxsize), "./x")
-    first, *_ = screen(read_until(terminal, b"return code 127"))
+    """The message takes the line of the progress, which here is longer."""
+    words = ["NO_COLOR=1", *RUSAGE, "-n", "1", "--warmup", str(sys.maxsize), "./x"]
+    first, *_ = screen(shown_by(on_terminal, *words, status=127).encode())
     assert first == "rusage: ./x: No such file or directory"
 
 
@@ -291,11 +259,9 @@ def test_output_on_a_terminal_is_hidden(  # noqa: PLR0913, PLR0917 (a case)
     on_terminal: Start, options: list[str], redirected: str, output: int, errors: int, progress: int
 ) -> None:
     redirection = f"{redirected}>>file" if redirected else ""
-    _, terminal = on_terminal(
-        "sh", "-c", f'exec "$@" {redirection}', "sh", *RUSAGE, *options, "-n", "2", *SPEAKS
-    )
-    shown = read_until(terminal, b"return code 0")
-    counts = [shown.count(text) for text in (b"on output", b"on errors", b"run 2 of 2")]
+    before = ["sh", "-c", f'exec "$@" {redirection}', "sh"]
+    shown = shown_by(on_terminal, *before, *RUSAGE, *options, "-n", "2", *SPEAKS)
+    counts = [shown.count(text) for text in ("on output", "on errors", "run 2 of 2")]
     assert counts == [output, errors, progress]
     if redirected:
         line = {"1": "on output\n", "2": "on errors\n"}[redirected]
@@ -314,13 +280,12 @@ def test_hidden_output_goes_into_a_pipe(on_terminal: Start) -> None:
         raise SystemExit(3)
     """
     for words in ["--ignore-failure"], ["--show-output"], []:
-        _, terminal = on_terminal(
-            "NO_COLOR=1", *RUSAGE, "-n", "2", *words, sys.executable, "-c", program
+        shown = shown_by(
+            on_terminal, "NO_COLOR=1", *RUSAGE, "-n", "2", *words, *python(program), status=""
         )
-        shown = read_until(terminal, b"return code ")
         lines = [rf"rusage: | {number}\xff\x1b" for number in range(2, 12)]
         expected = "\r\n".join(["; see --ignore-failure", *lines, ""])
-        assert (expected.encode() in shown) == (words == [])
+        assert (expected in shown) == (words == [])
     kinds = Path("kinds").read_text().splitlines()
     assert kinds == ["[True, True]"] * 2 + ["[False, False]"] + ["[True, True]"]
 
@@ -341,11 +306,12 @@ def test_last_lines_of_hidden_output(monkeypatch: pytest.MonkeyPatch) -> None:
             os.close(other)
 
 
-@needs_sh
 def test_command_before_each_run() -> None:
-    prepare = "sh -c 'echo prepared >> log'"
-    words = ["--prepare", prepare, "-n", "3", "--warmup", "1", "sh", "-c", "echo run >> log"]
-    check(words, members={"runs.*.counted": [True] * 3})
+    words = "-n 3 --warmup 1 sh -c 'echo run >> log'"
+    check(
+        ["--prepare", "sh -c 'echo prepared >> log'", *shlex.split(words)],
+        members={"runs.*.counted": [True] * 3},
+    )
     assert Path("log").read_text() == "prepared\nrun\n" * 4
 
 
@@ -374,8 +340,7 @@ def test_failing_preparation(prepare: str, status: int, reason: str) -> None:
 )
 def test_failures_are_red_on_a_terminal(on_terminal: Start, words: str, red: str) -> None:
     for wish in "TERM=xterm", "TERM=dumb", "NO_COLOR=1":
-        _, terminal = on_terminal("TERM=xterm", wish, *RUSAGE, *words.split())
-        shown = read_until(terminal, b"return code").decode()
+        shown = shown_by(on_terminal, "TERM=xterm", wish, *RUSAGE, *words.split(), status="")
         is_red = re.search(rf"\x1b\[1;31m{red}\x1b\[0m", shown) is not None
         assert (is_red, "\x1b" in shown) == (wish == "TERM=xterm",) * 2
     assert "\x1b" not in plain(*words.split()).stderr
