@@ -6,8 +6,6 @@ import contextlib
 import errno
 import mmap
 import os
-import re
-import shlex
 import shutil
 import stat
 import struct
@@ -24,7 +22,6 @@ import pytest
 from command import needs_tree, new_folder, plain, record, table  # noqa: F401 (a fixture)
 from conftest import forks
 from forked import RUSAGE
-from held_trees import wait_until
 
 from rusage._cli import files
 
@@ -224,55 +221,34 @@ def test_error_of_the_new_file(name: str, call: str, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    "words",
+    "line",
     [
-        ["-o", "x.csv", "/no/such/program"],
-        ["--export", "x.csv", "/no/such/program"],
-        ["--export", "x.csv", "-n", "2", "/no/such/program"],
-        pytest.param(["--samples", "x.csv", "/no/such/program"], marks=needs_tree),
-        pytest.param(["--plot", "x.png", "true"], marks=needs_tree),
-        ["--export", "x.csv", "-o", "/no/such/folder/y", "true"],
-        ["-o", "x.csv", "--export", "/no/such/folder/y.csv", "true"],
+        "-o x.csv /no/such/program",
+        "--export x.csv /no/such/program",
+        "--export x.csv -n 2 /no/such/program",
+        pytest.param("--samples x.csv /no/such/program", marks=needs_tree),
+        pytest.param("--plot x.png true", marks=needs_tree),
+        "--export x.csv -o /no/such/folder/y true",
+        "-o x.csv --export /no/such/folder/y.csv true",
     ],
-    ids=" ".join,
 )
-def test_file_without_a_report(words: list[str]) -> None:
+def test_file_without_a_report(line: str) -> None:
     """None is made, but for ``-o``, as by GNU time, which also empties its file if all are open."""
     Path("matplotlib.py").touch()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([".", *sys.path])}
+    option, path, *rest = line.split()
     Path("link.csv").symlink_to("target.csv")
-    for name, target in (words[1], words[1]), ("link.csv", "target.csv"):
-        if name != target and words[0] == "--plot":
-            continue
-        done = plain(words[0], name, *words[2:], env=environment)
+    links = {} if option == "--plot" else {"link.csv": "target.csv"}
+    for name, target in {path: path, **links}.items():
+        done = plain(option, name, *rest, env=environment)
         assert done.returncode in {125, 127}, done.stderr
-        assert os.path.exists(target) == (words[0] == "-o")
-        assert words[0] != "-o" or Path(target).read_bytes() == b""
-    Path(words[1]).write_text("before")
-    plain(*words, env=environment)
-    is_emptied = words[0] == "-o" and "--export" not in words
-    assert Path(words[1]).read_text() == ("" if is_emptied else "before")
+        assert os.path.exists(target) == (option == "-o")
+        assert option != "-o" or Path(target).read_bytes() == b""
+    Path(path).write_text("before")
+    plain(option, path, *rest, env=environment)
+    is_emptied = option == "-o" and "--export" not in rest
+    assert Path(path).read_text() == ("" if is_emptied else "before")
     assert not [name for name in os.listdir() if name.startswith(".rusage-")]
-
-
-def test_run_that_cannot_start_while_another_appends() -> None:
-    def waits(name: str) -> str:
-        return f"sh -c 'while ! [ -e {name} ]; do sleep 0.01; done'"
-
-    def append(*words: str, made: str) -> subprocess.Popen[str]:
-        appending = [*RUSAGE, "-a", "-o", "f", "-n", "1", "--prepare", *words]
-        started = forked.popen(appending, stderr=subprocess.PIPE)
-        wait_until(Path(made).exists, made)
-        return started
-
-    first = append(waits("over"), "/no/such/program", made="f")
-    other = append("touch started", *shlex.split(waits("gone")), made="started")
-    Path("over").touch()
-    first.communicate()
-    Path("gone").touch()
-    other.communicate()
-    assert (first.returncode, other.returncode) == (127, 0)
-    assert re.search("runs +1 of 1", Path("f").read_text())
 
 
 # --- Several runs at once ---

@@ -1,15 +1,16 @@
 """What the command says of kills for lack of memory: made-up cgroups, and real ones."""
 
 import os
+import shlex
 import subprocess
-import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import forked
 import pytest
-from command import MISSING, check, in_words, new_folder, record  # noqa: F401 (a fixture)
-from conftest import linux, needs_sh
+from command import MISSING, check, in_words, new_folder, python, record  # noqa: F401 (a fixture)
+from conftest import linux
 from forked import RUSAGE
 from held_trees import wait_until
 
@@ -40,9 +41,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize("place", PLACES, ids=str)
-def test_file_of_the_cgroup(
-    place: tuple[str, str, str, str, str, str | None], tmp_path: Path
-) -> None:
+def test_file_of_the_cgroup(place: Any, tmp_path: Path) -> None:
     cgroup, mine, root, kind, file, found = place
     point = tmp_path / "a b\\c\n"
     for folder in point, point / "a", Path(f"{point}es"), tmp_path / "a", point / (found or "."):
@@ -68,7 +67,6 @@ def test_without_a_count(tmp_path: Path, text: str | None) -> None:
     assert oom.counter(str(tmp_path)) == ""
 
 
-@needs_sh
 @forked.needs_fork
 def test_failure_while_the_count_grows(monkeypatch: pytest.MonkeyPatch) -> None:
     count = Path("count").absolute()
@@ -85,7 +83,7 @@ def test_failure_while_the_count_grows(monkeypatch: pytest.MonkeyPatch) -> None:
         assert in_words().endswith(said)
     count.write_text("oom_kill 1\n")
     check(
-        ["-n", "2", "--ignore-failure", "sh", "-c", "echo oom_kill 2 >count; exit 3"],
+        "-n 2 --ignore-failure sh -c 'echo oom_kill 2 >count; exit 3'",
         members={"runs.*.oom_killed": [True, False]},
         shown=f"failures 2: run 1 (exit status 3), run 2 (exit status 3); {LACK}",
     )
@@ -93,14 +91,11 @@ def test_failure_while_the_count_grows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # --- Real kills ---
 
-EATS = "block = b'x' * (200 << 20)"
-
 
 def is_empty(group: Path) -> bool:
     return not (group / "cgroup.procs").read_text()
 
 
-@needs_sh
 @pytest.mark.not_emulated
 def test_kill_in_a_cgroup_with_a_limit(tmp_path: Path) -> None:
     own = oom.counter()
@@ -118,7 +113,7 @@ def test_kill_in_a_cgroup_with_a_limit(tmp_path: Path) -> None:
             if group.is_dir():
                 group.rmdir()
         pytest.skip(reason=f"no permission to make a cgroup with a limit: {error.strerror}")
-    eat = f'{sys.executable} -S -c "{EATS}"'
+    eat = shlex.join(python("block = b'x' * (200 << 20)"))
     in_b = f"(echo 0 >{groups[1]}/cgroup.procs; {eat}); exit 5"
     try:
         for script, killed in (f"exec {eat}", True), (f"{eat}; exit 4", True), (in_b, False):

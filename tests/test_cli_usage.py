@@ -1,6 +1,7 @@
 """The options of ``rusage`` and their errors, ``--help``, and ``python -m rusage`` alone."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -129,24 +130,27 @@ def test_meanings_are_short(name: str) -> None:
 
 
 def test_own_usage(python: Callable[..., str]) -> None:
+    """What the command is for, then each field: name, value or "-" if not measured, meaning."""
     hint, text = python("-m", "rusage").rstrip("\n").split("\n\n", 1)
     assert hint.startswith("'rusage COMMAND ...' measures a command")
-    lines = text.splitlines()
-    starts = [at for at, line in enumerate(lines) if not line.startswith(" ")]
-    assert [lines[at].split()[0] for at in starts] == list(rusage.fields)
-    indents = {len(line) - len(line.lstrip()) for line in lines if line.startswith(" ")}
-    (column,) = indents or {lines[0].index("user")}
-    ends = [*starts[1:], None]
-    for at, end, (name, field) in zip(starts, ends, rusage.fields.items(), strict=True):
-        assert (lines[at][len(name) : column].strip() == "-") == (name not in rusage.measured())
-        shown = " ".join(line[column:] for line in lines[at:end])
-        assert len(lines[at:end]) <= 3
-        assert field.meaning == shown or field.meaning.startswith(f"{shown}; ")
+    parts = re.split(r"\n(?! )", text)
+    assert [part.split()[0] for part in parts] == list(rusage.fields)
     record = json.loads(python("-m", "rusage", "--json"))
-    for name, field in rusage.fields.items():
+    for part, (name, field) in zip(parts, rusage.fields.items(), strict=True):
+        is_measured = name in rusage.measured()
+        assert (part.split()[1] == "-") == (not is_measured)
+        assert len(part.splitlines()) <= 3
+        shown = " ".join(part.split())
+        assert any(
+            shown.endswith(f" {field.meaning[:end]}")
+            for end in [
+                len(field.meaning),
+                *(each.start() for each in re.finditer(";", field.meaning)),
+            ]
+        )
         assert isinstance(record[name].pop("value"), (int, float))
         about = {"unit": field.unit, "meaning": field.meaning, "error": field.error}
-        assert record[name] == {**about, "measured": name in rusage.measured()}
+        assert record[name] == {**about, "measured": is_measured}
 
 
 @needs_tree
