@@ -88,12 +88,6 @@ def test_samples_in_one_report_only() -> None:
     assert f"rusage: base.json: {line}\n" in done.stderr
 
 
-@needs_tree
-def test_relative_limit_of_the_tree() -> None:
-    stored = STORED | {"tree": {"rss": 999, "killed": False}}
-    against(stored, "--limit-tree-rss +1% --kill sleep 60", 123, None, shown=" 999 bytes +")
-
-
 def test_unknown_figures() -> None:
     """125 without a run if the stored one is missing, else after it."""
     message = "rusage: base.json: CPU time was not measured: its limit cannot be checked"
