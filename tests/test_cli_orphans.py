@@ -17,7 +17,7 @@ from unittest.mock import Mock
 import forked
 import pytest
 from command import MISSING, check, new_folder, python, record, run, text  # noqa: F401 (a fixture)
-from conftest import forks, in_child
+from conftest import alone, forks
 from forked import RUSAGE, needs_peak
 from held_trees import wait_until
 from peaks import ERROR
@@ -214,19 +214,17 @@ def test_signal_ends_the_wait(number: signal.Signals) -> None:
 
 @forks
 @pytest.mark.usefixtures("patient")
+@alone
 def test_signal_before_the_wait() -> None:
-    def scene() -> None:
-        with subprocess.Popen(["/bin/sleep", "60"]) as left:
-            counted = orphans.Orphans()
-            signals = Signals()
-            signals.early.append(signal.SIGTERM)
-            began = time.monotonic()
-            left_over = counted.finish(signals.wait_for_child, at_once=bool(signals.early))
-            assert left_over["living"] == 1
-            assert time.monotonic() - began < 15
-            left.kill()
-
-    in_child(scene)
+    with subprocess.Popen(["/bin/sleep", "60"]) as left:
+        counted = orphans.Orphans()
+        signals = Signals()
+        signals.early.append(signal.SIGTERM)
+        began = time.monotonic()
+        left_over = counted.finish(signals.wait_for_child, at_once=bool(signals.early))
+        assert left_over["living"] == 1
+        assert time.monotonic() - began < 15
+        left.kill()
 
 
 @forked.needs_fork
@@ -254,59 +252,53 @@ def test_signal_while_orphans_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @forks
+@alone
 def test_end_after_the_last_look() -> None:
-    def scene() -> None:
-        code = "import time\nwhile time.process_time() < 0.3: pass\ntime.sleep(60)"
-        left = subprocess.Popen(python(code))
-        counted = orphans.Orphans()
-        with orphans.Descendants() as tree:
-            wait_until(lambda: tree.cputime() > 0.3, "the CPU time")
-            real = orphans.peak_of
+    code = "import time\nwhile time.process_time() < 0.3: pass\ntime.sleep(60)"
+    left = subprocess.Popen(python(code))
+    counted = orphans.Orphans()
+    with orphans.Descendants() as tree:
+        wait_until(lambda: tree.cputime() > 0.3, "the CPU time")
+        real = orphans.peak_of
 
-            def peak_of(pid: int) -> int | None:
-                left.kill()
-                os.waitid(os.P_PID, left.pid, os.WEXITED | os.WNOWAIT)
-                return real(pid)
+        def peak_of(pid: int) -> int | None:
+            left.kill()
+            os.waitid(os.P_PID, left.pid, os.WEXITED | os.WNOWAIT)
+            return real(pid)
 
-            orphans.peak_of = peak_of
-            found = counted._usage_with(tree)  # noqa: SLF001 (after the wait)
-        assert 0.3 < found["cputime"] < 0.6
-        assert (found["living"], found["ru_maxrss"] > 4 * MIB) == (0, True)
-        left.returncode = 0  # it has been waited for
-
-    in_child(scene)
+        orphans.peak_of = peak_of
+        found = counted._usage_with(tree)  # noqa: SLF001 (after the wait)
+    assert 0.3 < found["cputime"] < 0.6
+    assert (found["living"], found["ru_maxrss"] > 4 * MIB) == (0, True)
+    left.returncode = 0  # it has been waited for
 
 
 @forks
+@alone
 def test_busy_ones_are_waited_for_longer() -> None:
-    def scene() -> None:
-        code = "import time\nwhile time.process_time() < {}: pass\ntime.sleep(60)"
-        running = 1 if sys.platform == "linux" else 0
-        # The last look that finds it running comes before its CPU time ends: by a pause of 0.05 s,
-        # on a busy machine by more.
-        for seconds, least, most in (0, 0.5, 1.5), (running, 0.5 + 0.75 * running, 6):
-            began = time.monotonic()
-            with subprocess.Popen(python(code.format(seconds)), stdin=subprocess.DEVNULL) as left:
-                found = orphans.Orphans().finish(Signals().wait_for_child, at_once=False)
-                assert found["living"] == 1
-                assert least <= time.monotonic() - began < most + 60 * (seconds > 0)
-                left.kill()
-
-    in_child(scene)
+    code = "import time\nwhile time.process_time() < {}: pass\ntime.sleep(60)"
+    running = 1 if sys.platform == "linux" else 0
+    # The last look that finds it running comes before its CPU time ends: by a pause of 0.05 s,
+    # on a busy machine by more.
+    for seconds, least, most in (0, 0.5, 1.5), (running, 0.5 + 0.75 * running, 6):
+        began = time.monotonic()
+        with subprocess.Popen(python(code.format(seconds)), stdin=subprocess.DEVNULL) as left:
+            found = orphans.Orphans().finish(Signals().wait_for_child, at_once=False)
+            assert found["living"] == 1
+            assert least <= time.monotonic() - began < most + 60 * (seconds > 0)
+            left.kill()
 
 
 @forks
+@alone
 def test_one_that_has_ended_before() -> None:
-    def scene() -> None:
-        pid = os.fork()
-        if not pid:
-            os._exit(0)
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        counted = orphans.become_reaper(is_counted=True)
-        assert isinstance(counted, orphans.Orphans)
-        assert not [*counted.reap()]
-
-    in_child(scene)
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    counted = orphans.become_reaper(is_counted=True)
+    assert isinstance(counted, orphans.Orphans)
+    assert not [*counted.reap()]
 
 
 def is_there(pid: int) -> bool:

@@ -30,7 +30,7 @@ from command import (
     tree_of,
     validated,
 )
-from conftest import become_nobody, in_child, root
+from conftest import alone, become_nobody, root
 from forked import RUSAGE
 from held_trees import wait_until
 from terminals import Start, screen, shown_by
@@ -487,15 +487,12 @@ def test_kill_of_a_tree_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @root
+@alone
 def test_permission_to_signal() -> None:
     """A process that has ended is not one that may not be signalled."""
-
-    def look() -> None:
-        become_nobody()
-        members = [rusage.Member(pid, 0, 0.0) for pid in (os.getpid(), os.getppid(), 2**22 - 1)]
-        assert [*map(sampling.may_signal, members)] == [True, False, True]
-
-    in_child(look)
+    become_nobody()
+    members = [rusage.Member(pid, 0, 0.0) for pid in (os.getpid(), os.getppid(), 2**22 - 1)]
+    assert [*map(sampling.may_signal, members)] == [True, False, True]
 
 
 @adopts
