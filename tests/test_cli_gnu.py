@@ -1,7 +1,6 @@
 """``rusage -f``, ``-p`` and ``-v``. The oracle: GNU time, side by side.
 
-``RUSAGE_TEST_COMMANDS`` and ``RUSAGE_TEST_SEED`` change how many random commands there are and
-which.
+``RUSAGE_TEST_COMMANDS`` and ``RUSAGE_TEST_SEED`` are the number of random commands, and the seed.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import forked
 import pytest
-from command import ENVIRONMENTS, check, execute, new_folder, text  # noqa: F401 (a fixture)
+from command import ENVIRONMENTS, check, execute, new_folder, python, text  # noqa: F401 (a fixture)
 from conftest import PROGRAMS
 from forked import RUSAGE
 
@@ -49,10 +48,10 @@ COMMANDS = {
         "-c",
         "(while sleep 0.1; do kill -CONT $$; done) 2>/dev/null & kill -STOP $$; kill $!; wait",
     ],
-    "computes": [sys.executable, "-c", "sum(range(10**6))"],
+    "computes": python("sum(range(10**6))"),
     "reads a file": ["sh", "-c", f"cat {sys.executable} >/dev/null"],
     "writes a file": ["dd", "if=/dev/zero", "of=written", "bs=65536", "count=64"],
-    "allocates 50 MiB": [sys.executable, "-c", "b'x' * (50 * 2**20)"],
+    "allocates 50 MiB": python("b'x' * (50 << 20)"),
     "forks children": ["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 0.01; done"],
     "is not found": ["/no/such/program"],
     "is not executable": ["/etc/passwd"],
@@ -67,10 +66,7 @@ SLACK["M"] = (inherited.peak_margin() or 2**26) / 1024
 
 
 def outcome(*words: str) -> tuple[int, list[str]]:
-    """Run a command; return its status and the lines of its report.
-
-    They are on standard error, without the lines of the program and of errors.
-    """
+    """Run a command; return its status and the lines of its report, without those of errors."""
     start = forked.run if words[0] == RUSAGE[0] else subprocess.run
     done = start(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
     lines = os.fsdecode(done.stderr).split("\n")
@@ -79,16 +75,14 @@ def outcome(*words: str) -> tuple[int, list[str]]:
     return done.returncode, [line for line in lines if not noise.match(line)]
 
 
-def both(
-    options: list[str], command: list[str]
-) -> tuple[tuple[int, list[str]], tuple[int, list[str]]]:
+def both(words: list[str]) -> tuple[Any, Any]:
     """Run a command by GNU time and by rusage, and return both outcomes."""
-    return outcome(GNU_TIME, *options, *command), outcome(*RUSAGE, *options, *command)
+    return outcome(GNU_TIME, *words), outcome(*RUSAGE, *words)
 
 
 def check_lines(options: list[str], command: list[str]) -> None:
     """Compare the status and the lines without their figures, except those about a failure."""
-    (their_status, theirs), (our_status, ours) = both(options, command)
+    (their_status, theirs), (our_status, ours) = both([*options, *command])
     assert our_status == their_status
     for one, other in zip(ours, theirs, strict=True):
         assert one == other or (
@@ -125,7 +119,7 @@ def test_reports_as_gnu_time(command: list[str]) -> None:
     for _ in range(15):  # other programs on the machine may change a few runs
         theirs, ours = (
             dict(line.split("=", 1) for line in lines if line)
-            for _, lines in both(["-q", "-f", layout], command)
+            for _, lines in both(["-q", "-f", layout, *command])
         )
         assert {letter for letter in LETTERS if ours[letter].rstrip("%") == "?"} == unknown
         apart = {

@@ -28,16 +28,17 @@ def test_files_are_up_to_date(path: Path) -> None:
 
 
 def test_content_of_the_manual_page() -> None:
+    """The letters and names that the report replaces, the examples, and what implies --tree."""
     page = (DOCS / "rusage.1").read_text(encoding="utf-8")
-    letters = map(chr, range(33, 127))
-    replaced = [
-        letter for letter in letters if gnu.report(f"%{letter}", ["x"], 0, {}) != f"?{letter}"
-    ]
-    assert re.findall(r"(?m)^\.It Ql \\&%(.)$", page) == replaced
-    names = re.findall(r"(?m)^\.Ql %\{(\w+)\}", page)
-    assert names == ["elapsed", *rusage.fields]
-    for name in names:
-        assert gnu.report(f"%{{{name}}}", ["x"], 0, {}) != f"?{{{name}}}"
+
+    def is_replaced(name: str) -> bool:
+        return gnu.report(f"%{name}", ["x"], 0, {}) != f"?{name}"
+
+    letters = re.findall(r"(?m)^\.It Ql \\&%(.)$", page)
+    assert letters == [*filter(is_replaced, map(chr, range(33, 127)))]
+    names = re.findall(r"(?m)^\.Ql %(\{\w+\})", page)
+    assert names == [f"{{{name}}}" for name in ("elapsed", *rusage.fields)]
+    assert all(map(is_replaced, names))
     examples = [each.replace("--", r"\-\-") for each in EXAMPLES]
     assert re.findall(r"(?m)^\.Dl (.*)$", page) == examples
     for option in "limit-tree-rss", "samples", "plot":  # test_cli_tree.py uses them without it
