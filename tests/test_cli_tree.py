@@ -299,8 +299,10 @@ def test_tree_is_in_each_report(options: list[str], programs: int) -> None:
         late = max(tree["missed"] for tree in trees)
         assert min(sizes) >= 120 * MIB or late > 20  # intervals of the half second
         assert {*sizes} <= {int(row["tree_rss (bytes)"]) for row in table("a.csv")}
-        named = max(trees, key=lambda tree: tree["rss"])["largest_members"]
+        largest = max(trees, key=lambda tree: tree["rss"])
+        named = largest["largest_members"]
         assert len(named) == 5
+        assert named[0]["rss"] == largest["largest_member"]["rss"]
         assert named == sorted(named, key=lambda one: one["rss"], reverse=True)
         assert all(f"{one['pid']} `{one['name']}` " in markdown for one in named)
         rows = "\n".join(rf" +{one['pid']} .* {re.escape(one['name'])}" for one in named)
@@ -407,7 +409,9 @@ kills_all = pytest.mark.skipif(
 def test_kill_ends_all_members(options: list[str], runs: int, line: str) -> None:
     limit = ["--limit-tree-rss", "100MiB", "--kill", "--export", "x.json", "--export", "x.md"]
     whose = "of the program or a child that it has waited for"
+    began = time.monotonic()
     done = check([*options, *limit, *PROGRAM, "8", "20", "stay"], 123, None, shown=line)
+    assert time.monotonic() - began < 60
     # The sample has a larger one, for which the program could not wait.
     assert "of its largest process" not in in_words() + Path("x.md").read_text()
     # The peak may not be measured.
@@ -456,7 +460,7 @@ def test_kill_of_members_that_ignore_sigterm() -> None:
     options = ["--limit-tree-rss", "100MiB", "--kill", "--json", "--samples", "samples.csv"]
     words = [*options, *PROGRAM, "8", "20", "stay", "stubborn"]
     done = check(words, 123, None, {"signal": signal.SIGTERM})
-    assert time.monotonic() - began >= 5
+    assert 5 <= time.monotonic() - began < 60
     assert len(done.stdout.split()) >= 4
     last = float(table("samples.csv")[-1]["elapsed (seconds)"])
     assert last > record()["elapsed"] + 2
@@ -622,10 +626,11 @@ def recording_of(process: "subprocess.Popen[str]", *words: str) -> "subprocess.P
 
 def test_recorded_process() -> None:
     with program("time.sleep(1)") as process:
-        output, errors = recording_of(process, "--interval", "0.02", "--json").communicate()
+        recording = recording_of(process, "--interval", "0.02", "--json")
+        output, errors = recording.communicate()
     found = validated(output)
     rows = table("samples.csv")
-    assert (errors, found["pid"]) == ("", process.pid)
+    assert (recording.returncode, errors, found["pid"]) == (0, "", process.pid)
     assert max(int(row["rss (bytes)"]) for row in rows) == found["tree"]["rss"] >= 50 * MIB
     assert 0 < found["elapsed"] <= float(rows[-1]["elapsed (seconds)"])
     assert found["units"].keys() == {"elapsed", *found["usage"]}
