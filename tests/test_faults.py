@@ -22,7 +22,6 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a package whose calls can fail."""
     if shutil.which("cc") is None:
         pytest.skip(reason="no C compiler: apt-get install gcc libc6-dev")
     try:
@@ -42,8 +41,8 @@ def assert_nothing_differs(folder: Path, scene: str, step: str = "") -> None:
     assert ", 0 differed" in done.stdout
 
 
-@pytest.mark.parametrize("scene", ["process", "memory", "block"])
-def test_reading(folder: Path, scene: str) -> None:
+@pytest.mark.parametrize("scene", ["process", "memory", "block", "start"])
+def test_once(folder: Path, scene: str) -> None:
     assert_nothing_differs(folder, scene)
 
 
@@ -56,5 +55,4 @@ def test_reading_of_tree(folder: Path) -> None:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("scene", ["record", "trees", "trees listed"])
 def test_scene(folder: Path, scene: str) -> None:
-    """All calls, with and without lists of children."""
     assert_nothing_differs(folder, scene)

@@ -1,5 +1,6 @@
-/* For tests/tools/faults.py: compiled in front of the extension's C, whose calls it replaces. One
-   call that was chosen fails once; the calls of Python and of the C library are not touched. */
+/* For tests/tools/faults.py: compiled in front of the extension's C, or of the launcher's, whose calls
+   it replaces. One call that was chosen fails once; the calls of Python and of the C library are not
+   touched. */
 
 #pragma once
 
@@ -7,19 +8,54 @@
 #define _GNU_SOURCE
 #endif
 
+#ifdef FAULTS_OF_LAUNCHER
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* FAULT is the number of the call that fails, from 0, the error, and a file to be removed then; with a
+   negative error, a signal kills the launcher, or its child, which counts on. */
+static int faults_fails(void)
+{
+    static int calls;
+    const char *fault = getenv("FAULT");
+    int number, error, at;
+
+    if (fault == NULL || sscanf(fault, "%d %d %n", &number, &error, &at) != 2 || calls++ != number)
+        return 0;
+    unlink(fault + at);
+    if (error < 0)
+        kill(getpid(), -error);
+    errno = error;
+    return 1;
+}
+
+#define syscall(...) (faults_fails() ? -1 : syscall(__VA_ARGS__))
+#define mmap(...) (faults_fails() ? MAP_FAILED : mmap(__VA_ARGS__))
+#define stat(...) (faults_fails() ? -1 : stat(__VA_ARGS__))
+#else
+
 /* All headers that declare what is replaced below. */
 #include <Python.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,8 +68,8 @@ static int faults_has_failed;
 static char faults_calls[1 << 16];
 static size_t faults_length;
 static int faults_are_recorded;
-/* Descriptors that have not been closed, and blocks of memory that have not been freed. */
-int faults_files, faults_blocks;
+/* Blocks of memory that have not been freed. */
+int faults_blocks;
 
 void faults_begin(const char *name, int before, int error, int last)
 {
@@ -91,23 +127,6 @@ static int faults_fails(const char *name)
     return 1;
 }
 
-static int faults_opened(int fd)
-{
-    faults_files += fd >= 0;
-    return fd;
-}
-
-static long faults_called(long number, long result)
-{
-    return number == 434 /* pidfd_open */ ? faults_opened((int)result) : result;
-}
-
-static DIR *faults_opened_folder(DIR *folder)
-{
-    faults_files += folder != NULL;
-    return folder;
-}
-
 static void *faults_allocated(void *block)
 {
     faults_blocks += block != NULL;
@@ -133,34 +152,20 @@ static int faults_kill(pid_t pid, int number)
     return kill(pid, number);
 }
 
+/* tools/faults.py adds those that return -1. */
 #define FAULTS_OR(name, failed, call) (faults_fails(name) ? (failed) : (call))
-#define open(...) FAULTS_OR("open", -1, faults_opened(open(__VA_ARGS__)))
-#define openat(...) FAULTS_OR("openat", -1, faults_opened(openat(__VA_ARGS__)))
-#define opendir(...) FAULTS_OR("opendir", NULL, faults_opened_folder(opendir(__VA_ARGS__)))
+#define opendir(...) FAULTS_OR("opendir", NULL, opendir(__VA_ARGS__))
 #define fdopendir(...) FAULTS_OR("fdopendir", NULL, fdopendir(__VA_ARGS__))
-#define closedir(folder) (faults_files--, closedir(folder))
-#define close(fd) (faults_files--, close(fd))
 #define readdir(...) FAULTS_OR("readdir", NULL, readdir(__VA_ARGS__))
-#define readlink(...) FAULTS_OR("readlink", -1, readlink(__VA_ARGS__))
-#define read(...) FAULTS_OR("read", -1, read(__VA_ARGS__))
-#define pread(...) FAULTS_OR("pread", -1, pread(__VA_ARGS__))
-#define write(...) FAULTS_OR("write", -1, write(__VA_ARGS__))
-#define access(...) FAULTS_OR("access", -1, access(__VA_ARGS__))
-#define stat(...) FAULTS_OR("stat", -1, stat(__VA_ARGS__))
-#define fstat(...) FAULTS_OR("fstat", -1, fstat(__VA_ARGS__))
-#define statfs(...) FAULTS_OR("statfs", -1, statfs(__VA_ARGS__))
-#define fstatfs(...) FAULTS_OR("fstatfs", -1, fstatfs(__VA_ARGS__))
-#define poll(...) FAULTS_OR("poll", -1, poll(__VA_ARGS__))
 #define kill(...) FAULTS_OR("kill", -1, faults_kill(__VA_ARGS__))
-#define getrlimit(...) FAULTS_OR("getrlimit", -1, getrlimit(__VA_ARGS__))
-#define getrusage(...) FAULTS_OR("getrusage", -1, getrusage(__VA_ARGS__))
+#define pthread_sigmask(...) FAULTS_OR("pthread_sigmask", errno, pthread_sigmask(__VA_ARGS__))
 /* Of a process, whose clock has a negative number; no other clock fails. */
 #define clock_gettime(clock, time) \
     FAULTS_OR((clock) < 0 ? "clock_gettime" : "clock", -1, clock_gettime(clock, time))
 /* By the name of its number, such as SYS_kcmp. */
-#define syscall(number, ...) \
-    FAULTS_OR(#number, -1, faults_called(number, syscall(number, __VA_ARGS__)))
+#define syscall(number, ...) FAULTS_OR(#number, -1, syscall(number, __VA_ARGS__))
 #define malloc(...) FAULTS_OR("malloc", NULL, faults_allocated(malloc(__VA_ARGS__)))
 #define calloc(...) FAULTS_OR("calloc", NULL, faults_allocated(calloc(__VA_ARGS__)))
 #define realloc(...) FAULTS_OR("realloc", NULL, faults_realloc(__VA_ARGS__))
 #define free(block) faults_free(block)
+#endif

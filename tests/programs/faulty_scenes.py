@@ -9,29 +9,32 @@ error that says something of a process may be believed in this reading: that it 
 their sizes, and a CPU time that is not above the kernel's clocks, and never falls. A process that
 lives, and was believed to have ended, is found again; it is lost only where the error is the last
 word of the kernel (see FINAL). All files are closed, and all memory is freed. A signal reaches all
-processes, or an exception says that it has not.
+processes, or an exception says that it has not. A start runs the program once, or at most once if
+it raises an exception or a signal kills the launcher or its child; no process is left.
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import os
 import resource
 import select
+import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import rusage
 from rusage import _rusage
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from rusage._launcher import start
 
 IMPORTED = [getattr(rusage, name) for name in rusage.__all__]  # while their files can be read
 MIB, PAGE = 2**20, os.sysconf("SC_PAGESIZE")
@@ -75,6 +78,16 @@ ERRORS = {
     "malloc": "ENOMEM",
     "calloc": "ENOMEM",
     "realloc": "ENOMEM",
+    # Of a start.
+    **dict.fromkeys(
+        ["getresgid", "getresuid", "personality", "prctl", "SYS_capget"], "EPERM EPERM+"
+    ),
+    **dict.fromkeys(["fcntl", "dup2", "pipe2", "SYS_memfd_create"], "EMFILE EPERM EPERM+"),
+    **dict.fromkeys(["pthread_sigmask", "SYS_statx", "waitid"], "EPERM EPERM+"),
+    "execve": "EPERM ENOENT EMFILE",
+    "vfork": "EAGAIN EPERM+",
+    "waitpid": "EPERM EINTR",
+    "launcher": "EPERM ENOMEM SIGKILL",
 }
 ENDED = {"ESRCH", "EINVAL"}
 OF_PROCESS = {"EACCES", "EPERM", *ENDED}
@@ -125,12 +138,13 @@ def faults_of(step: int, calls: list[str]) -> Iterator[Fault]:
 
 LIB = ctypes.PyDLL(_rusage.__file__)
 LIB.faults_recorded.restype = ctypes.c_char_p
-FILES, BLOCKS = (ctypes.c_int.in_dll(LIB, f"faults_{what}") for what in ("files", "blocks"))
+BLOCKS = ctypes.c_int.in_dll(LIB, "faults_blocks")
+LAUNCHER = "launcher"  # a call of it, or of its child
 
 
 def kept() -> tuple[int, int]:
-    """Return the numbers of files and of blocks of memory that C has not released."""
-    return FILES.value, BLOCKS.value
+    """Return the numbers of open files and of blocks of memory that C has not released."""
+    return len(os.listdir("/proc/self/fd")), BLOCKS.value
 
 
 def result_of(function: Callable[[], Any]) -> Any:
@@ -150,7 +164,14 @@ def calls_of(function: Callable[[], Any]) -> tuple[Any, list[str]]:
 
 def result_with(fault: Fault, function: Callable[[], Any]) -> tuple[Any, bool]:
     """Return the result of a function in which a call fails, and whether it has made that call."""
-    error = getattr(errno, fault.error.rstrip("+"))
+    error = getattr(errno, fault.error.rstrip("+"), -signal.SIGKILL)
+    if fault.call == LAUNCHER:
+        pending = Path("pending").absolute()
+        pending.touch()
+        os.environ["FAULT"] = f"{fault.number} {error} {pending}"
+        result = result_of(function)
+        del os.environ["FAULT"]
+        return result, not pending.exists()
     LIB.faults_begin(fault.call.encode(), fault.number, error, fault.lasts())
     return result_of(function), bool(LIB.faults_end())
 
@@ -197,25 +218,6 @@ class Report:
 def clock(pid: int) -> float:
     """Return the CPU time of a process, which may be a zombie, by its clock."""
     return time.clock_gettime((~pid << 3) | 2)
-
-
-def number_in(path: str, start: str) -> int:
-    """Return the number of KiB behind a word of a file, in bytes."""
-    return int(Path(path).read_text(encoding="utf-8").split(start)[1].split()[0]) * 1024
-
-
-def rss_of(pid: int | str) -> int:
-    """Return the resident set size of a process."""
-    return int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[1]) * PAGE
-
-
-class Now(NamedTuple):
-    """What the kernel says of processes that sleep."""
-
-    sizes: dict[int, int]  # resident, of those that may be read
-    unread: int
-    pss: int
-    clocks: dict[int, float]  # CPU times, also of those that have ended
 
 
 class Cast:
@@ -277,14 +279,6 @@ class Cast:
     def clocks(self) -> dict[int, float]:
         """Return the CPU times, also of those that have ended."""
         return {**self.ended, **{pid: clock(pid) for pid in self.pids.values()}}
-
-    def now(self) -> Now:
-        """Return what the kernel says now."""
-        shown = [pid for pid in self.pids.values() if pid not in self.hidden]
-        own = [pid for pid in shown if pid != self.pids.get(SHARING)]
-        sizes = {pid: rss_of(pid) if pid in own else 0 for pid in shown}
-        pss = sum(number_in(f"/proc/{pid}/smaps_rollup", "\nPss:") for pid in own)
-        return Now(sizes, len(self.hidden), pss, self.clocks())
 
     def close(self) -> None:
         """Kill those that live."""
@@ -394,16 +388,21 @@ def story(cast: Cast) -> Iterator[str]:
     yield "end"
 
 
+def counts(sample: Any) -> tuple[int, int, int]:
+    """Return what is equal in each sample of processes that sleep."""
+    return sample.processes, sample.unread, sample.rss
+
+
 class Reader:
     """A tree in which a call fails; the control has no fault."""
 
-    def __init__(self, cast: Cast, fault: Fault | None, control: Reader | None) -> None:
-        self.cast, self.fault, self.control = cast, fault, control or self
+    def __init__(self, cast: Cast, fault: Fault | None) -> None:
+        self.cast, self.fault = cast, fault
         self.tree: Any = None
         self.has_failed = False
         self.calls: list[str] = []  # of the last step
         self.before: dict[int, float] = {}  # clocks
-        self.cputime, self.files, self.blocks = 0.0, 0, 0
+        self.cputime, self.blocks = 0.0, 0
         self.differences: list[str] = []
 
     def operation(self, step: int, operation: str) -> str:
@@ -413,7 +412,7 @@ class Reader:
 
     def act(self, step: int, operation: str) -> tuple[Any, bool]:
         """Do what a step says; return the result or an exception, and whether a call has failed."""
-        files, blocks = kept()
+        blocks = BLOCKS.value
         function, failed = getattr(self, f"_do_{operation}"), False
         if self.fault is None:
             result, self.calls = calls_of(function)
@@ -424,7 +423,6 @@ class Reader:
         else:
             result = result_of(function)
         self.has_failed |= failed
-        self.files += FILES.value - files
         self.blocks += BLOCKS.value - blocks
         return result, failed
 
@@ -455,79 +453,70 @@ class Reader:
 
     # --- What is right ---
 
-    def check(self, operation: str, outcome: tuple[Any, bool], now: Now) -> list[str]:
-        """Return how the outcome of a step differs from what the kernel says."""
+    def check(self, operation: str, outcome: tuple[Any, bool], control: Any) -> Iterator[str]:
+        """Yield how the outcome of a step differs from the control's, or from the clocks."""
         result, failed = outcome
         fault = self.fault if failed else None
         may_lack = fault is not None and fault.is_believed()
         if self.fault is not None and self.has_failed:
             may_lack |= self.fault.is_believed_later(at_end=operation == "end")
-        found: list[str] = []
         error, missed = result if operation == "signal" else (result, 0)
         if isinstance(error, Exception):
-            found += wrong_error(error, fault)
+            yield from wrong_error(error, fault)
             if missed > 1 and not (fault and fault.lasts()):
-                found.append(f"{missed} processes got no signal")
+                yield f"{missed} processes got no signal"
         elif operation == "signal" and missed and not may_lack:
-            found.append(f"{missed} processes got no signal, without an exception")
+            yield f"{missed} processes got no signal, without an exception"
         elif operation == "members":
-            found += self._differ_members(result, now, may_lack=may_lack)
+            yield from self._differ_members(result, control, may_lack=may_lack)
         elif operation in ("sample", "pss", "end"):
-            found += self._differ_sums(result, now, may_lack=may_lack)
-        return found
+            yield from self._differ_sums(result, control, may_lack=may_lack)
 
     def _has_believed(self) -> bool:
         return self.fault is not None and self.has_failed and self.fault.is_believed()
 
-    def _used(self, now: Now, pid: int) -> float:
-        return now.clocks.get(pid, 0) - self.before.get(pid, 0)
-
-    def _differ_members(self, members: Any, now: Now, *, may_lack: bool) -> Iterator[str]:
-        sizes = {member.pid: member.rss for member in members}
-        wrong = {pid for pid, size in sizes.items() if size != now.sizes.get(pid)}
-        missing = {*now.sizes} - {*sizes}
+    def _differ_members(self, members: Any, control: Any, *, may_lack: bool) -> Iterator[str]:
+        sizes, right = ({member.pid: member.rss for member in each} for each in (members, control))
         if may_lack:
-            wrong.discard(self.cast.pids.get(SHARING, 0))  # where kcmp(2) fails
-            missing.clear()
-        if wrong or missing:
-            yield f"sizes {sizes} instead of {now.sizes}"
+            right = {pid: right[pid] for pid in {*sizes} & {*right}}
+            right |= {
+                pid: sizes[pid] for pid in {self.cast.pids.get(SHARING, 0)} & {*sizes}
+            }  # where kcmp(2) fails
+        if sizes != right:
+            yield f"sizes {sizes} instead of {right}"
+        clocks = self.cast.clocks()
         for member in members:
-            used = self._used(now, member.pid)
+            used = clocks.get(member.pid, 0) - self.before.get(member.pid, 0)
             least = 0 if self._has_believed() else used - NOISE
             if not least <= member.cputime <= used + NOISE:
                 yield f"CPU time {member.cputime} of {member.pid} instead of {used}"
 
-    def _differ_sums(self, sample: rusage.Sample, now: Now, *, may_lack: bool) -> Iterator[str]:
-        count, rss = len(now.sizes) + now.unread, sum(now.sizes.values())
-        if sample.processes > count or (sample.processes < count and not may_lack):
-            yield f"{sample.processes} processes instead of {count}"
-        elif sample.unread != now.unread and not may_lack:
-            yield f"{sample.unread} unread instead of {now.unread}"
-        elif sample.rss != rss and not may_lack:
-            yield f"rss {sample.rss} instead of {rss}"
-        elif sample.pss is not None and abs(sample.pss - now.pss) > MIB and not may_lack:
-            yield f"pss {sample.pss} instead of {now.pss}"
-        used = sum(self._used(now, pid) for pid in now.clocks)
-        living = sum(self._used(now, pid) for pid in now.sizes)
+    def _differ_sums(self, sample: Any, control: Any, *, may_lack: bool) -> Iterator[str]:
+        if isinstance(control, rusage.Sample) and not may_lack:
+            sums, right = counts(sample), counts(control)
+            if sums != right:
+                yield f"{sums} instead of {right}"
+            if None not in (sample.pss, control.pss) and abs(sample.pss - control.pss) > MIB:
+                yield f"pss {sample.pss} instead of {control.pss}"
+        used = {pid: time - self.before.get(pid, 0) for pid, time in self.cast.clocks().items()}
+        living = sum(used[pid] for pid in {*self.cast.pids.values()} - self.cast.hidden)
         least = 0 if self._has_believed() else living - NOISE
-        most = used
-        if self.control is not self:  # what is wrong without an error too counts once
-            most = max(used, self.control.cputime)
+        # What is wrong without an error too counts once.
+        most = max(sum(used.values()), getattr(control, "cputime", 0))
         if not least <= sample.cputime <= most + NOISE:
-            yield f"CPU time {sample.cputime} where {used} s were used, {living} by the living"
+            yield f"CPU time {sample.cputime} where {most} s were used, {living} by the living"
         if sample.cputime < self.cputime:
             yield f"CPU time {sample.cputime} after {self.cputime}"
         self.cputime = sample.cputime
 
-    def end(self, step: int) -> None:
+    def end(self, step: int, right: float) -> None:
         """Compare the last CPU time with the control's, and close the tree."""
         # A parent's time may lack two ticks for each child that only it has seen.
-        right = self.control.cputime
         if self.cputime < right - 2 * TICK * COUNT and not self._has_believed():
             self.differences.append(f"CPU time {self.cputime} at the end instead of {right}")
         self.act(step, "close")
-        if self.files or self.blocks:
-            self.differences.append(f"{self.files} files and {self.blocks} blocks are left")
+        if self.blocks:
+            self.differences.append(f"{self.blocks} blocks are left")
 
 
 def play_story(faults: list[Fault]) -> tuple[list[Fault], Reader, list[Reader]]:
@@ -535,18 +524,17 @@ def play_story(faults: list[Fault]) -> tuple[list[Fault], Reader, list[Reader]]:
     possible: list[Fault] = []
     cast = Cast(COUNT)
     try:
-        control = Reader(cast, None, None)
-        readers = [control, *(Reader(cast, fault, control) for fault in faults)]
+        control = Reader(cast, None)
+        readers = [control, *(Reader(cast, fault) for fault in faults)]
         step = -1
         for step, operation in enumerate(story(cast)):
             outcomes = [reader.act(step, reader.operation(step, operation)) for reader in readers]
-            now = cast.now()
             for reader, outcome in zip(readers, outcomes, strict=True):
-                found = reader.check(reader.operation(step, operation), outcome, now)
+                found = reader.check(reader.operation(step, operation), outcome, outcomes[0][0])
                 reader.differences += [f"step {step}, {operation}: {text}" for text in found]
             possible += faults_of(step, control.calls)
         for reader in readers:
-            reader.end(step + 1)
+            reader.end(step + 1, control.cputime)
     finally:
         cast.close()
     return possible, control, readers[1:]
@@ -579,7 +567,9 @@ def each_fails(
     report: Report,
     step: int,
     action: Callable[[], Any],
-    differs: Callable[[Any, Fault | None], str],
+    differs: Differs,
+    *,
+    launches: bool = False,
 ) -> None:
     """Call a function with each error of each call; compare its results, and the next ones.
 
@@ -587,7 +577,7 @@ def each_fails(
     """
     result, calls = calls_of(action)
     report.add(None, [repr(result) if isinstance(result, Exception) else differs(result, None)])
-    for fault in faults_of(step, calls):
+    for fault in faults_of(step, calls + [LAUNCHER] * 20 * launches):
         before = kept()
         result, failed = result_with(fault, action)
         if not failed:
@@ -604,14 +594,23 @@ def each_fails(
         for _ in range(100):
             if kept() != before:  # the thread of a recording may be at its end
                 time.sleep(0.001)
-        if kept() != before:
-            found.append(f"files and blocks are left: {before} {kept()}")
+        left = kept()[0] - before[0], kept()[1] - before[1]
+        if left not in {(0, 0), (fault.call == "close", 0)}:
+            found.append(f"files and blocks are left: {left}")
         report.add(fault, found)
 
 
-def near(found: float, right: float, error: float = MIB) -> str:
-    """Return what is wrong with a figure; this process uses memory meanwhile."""
-    return "" if abs(found - right) <= error else f"{found} instead of {right}"
+Differs = Callable[[Any, Fault | None], str]
+
+
+def near(right: Any, error: float) -> Differs:
+    """Return a function that says what is wrong with a figure."""
+
+    def differs(found: Any, _: Fault | None) -> str:
+        is_right = found == right or (error and abs(found - right) <= error)
+        return "" if is_right else f"{found} instead of {right}"
+
+    return differs
 
 
 def play_process(report: Report) -> None:
@@ -624,28 +623,18 @@ def play_process(report: Report) -> None:
         with rusage.Process(pid) as opened:
             return opened.cputime()
 
-    used, rss = clock(pid), rss_of(pid)
-    peak = number_in(f"/proc/{pid}/status", "\nVmHWM:")
-    pss = number_in(f"/proc/{pid}/smaps_rollup", "\nPss:")
     with rusage.Process(pid) as process:
-        right = process.getrusage()
-        each_fails(report, 0, open_it, lambda found, _: near(found, used, NOISE))
-        each_fails(report, 1, process.cputime, lambda found, _: near(found, used, NOISE))
-        each_fails(report, 2, process.rss, lambda found, _: near(found, rss, 0))
-        each_fails(report, 3, process.peak, lambda found, _: near(found, peak, 0))
-        each_fails(report, 4, process.pss, lambda found, _: near(found, pss))
-        each_fails(
-            report, 5, process.getrusage, lambda found, _: "" if found == right else f"{found}"
-        )
+        actions: dict[Callable[[], Any], float] = {open_it: NOISE, process.cputime: NOISE}
+        actions |= {process.rss: 0, process.peak: 0, process.pss: MIB, process.getrusage: 0}
+        for step, (action, error) in enumerate(actions.items()):
+            each_fails(report, step, action, near(action(), error))
     cast.close()
 
 
 def play_memory(report: Report) -> None:
-    """Read this process's memory."""
-    status, rollup = "/proc/self/status", "/proc/self/smaps_rollup"
-    each_fails(report, 0, rusage.rss, lambda found, _: near(found, rss_of("self")))
-    each_fails(report, 1, rusage.peak, lambda found, _: near(found, number_in(status, "\nVmHWM:")))
-    each_fails(report, 2, rusage.pss, lambda found, _: near(found, number_in(rollup, "\nPss:")))
+    """Read this process's memory, which grows meanwhile."""
+    for step, action in enumerate([rusage.rss, rusage.peak, rusage.pss]):
+        each_fails(report, step, action, near(action(), 4 * MIB))
 
 
 def play_block(report: Report) -> None:
@@ -655,7 +644,7 @@ def play_block(report: Report) -> None:
         """Return the resident set size with a part that is given back."""
         block = bytearray(mib * MIB)
         block[::PAGE] = b"x" * len(range(0, len(block), PAGE))
-        return rss_of("self")
+        return rusage.rss()
 
     def measure_blocks() -> list[tuple[int, int]]:
         """Return the peaks that are measured, each with the right one."""
@@ -669,7 +658,7 @@ def play_block(report: Report) -> None:
     def differs(found: list[tuple[int, int]], fault: Fault | None) -> str:
         if fault is None and len(found) < 2:
             return "not measured"
-        return "".join(near(*peaks) for peaks in found)
+        return "".join(near(right, MIB)(peak, None) for peak, right in found)
 
     measure_blocks()  # which allocates for the marks
     each_fails(report, 0, measure_blocks, differs)
@@ -680,11 +669,12 @@ def play_record(report: Report) -> None:
     cast = Cast(3)
     cast.fork(0, 1)
     cast.fork(1, 2)
-    sizes: dict[int, int] = {}
-    while sizes != (now := cast.now()).sizes:  # a page of a file may be mapped after the answer
-        sizes = now.sizes
-        time.sleep(0.1)
-    right = len(sizes), 0, sum(sizes.values())
+    right: Any = ()
+    with rusage.Tree(cast.pids[0]) as tree:
+        # A page of a file may be mapped after the answer.
+        while right != (now := counts(tree.sample())):
+            right = now
+            time.sleep(0.1)
 
     def record() -> tuple[Any, list[rusage.Sample]]:
         """Return an exception or None, and what was recorded."""
@@ -700,7 +690,7 @@ def play_record(report: Report) -> None:
     def differs(found: tuple[Any, list[rusage.Sample]], fault: Fault | None) -> str:
         error, samples = found
         texts = [*wrong_error(error, fault)] if isinstance(error, Exception) else []
-        wrong = [one for one in samples if (one.processes, one.unread, one.rss) != right]
+        wrong = [one for one in samples if counts(one) != right]
         if wrong and not (fault and fault.is_believed()):
             texts.append(f"{wrong} instead of {right}")
         cputimes = [one.cputime for one in samples]
@@ -712,11 +702,62 @@ def play_record(report: Report) -> None:
     cast.close()
 
 
+# --- Starts ---
+
+# Without a child, which would be an orphan, and this process's, if the shell is killed.
+PROGRAM = ["/bin/sh", "-c", "echo out; exec >>log; ulimit -n; umask; echo /proc/self/fd/*"]
+STARTS: list[dict[str, Any]] = [
+    {"stdout": subprocess.DEVNULL},
+    {"close_fds": False, "stdout": subprocess.PIPE, "cwd": ".", "start_new_session": True}
+    | {"rlimits": {resource.RLIMIT_NOFILE: (64, 64)}, "umask": 0o22, "env": os.environ},
+]
+
+
+def play_start(report: Report) -> None:
+    """Start a program; calls of this process, of the launcher and of its child fail."""
+    ERRORS.update({"close": "EPERM", "read": "EINTR EPERM EPERM+", "pread": "EPERM EPERM+"})
+    log = Path("log")
+
+    def start_it(call: dict[str, Any]) -> tuple[Any, ...]:
+        """Return whether the peak is measured, what came of a start, and what is left."""
+        log.write_text("")
+        vars(start)["_retry_at"] = 0.0
+        is_measured, output, left = False, None, 0
+        try:
+            process = rusage.Popen(PROGRAM, **call)
+            output = process.communicate()[0]
+            is_measured, outcome = "ru_maxrss" in process.measured, f"status {process.returncode}"
+        except OSError as error:
+            outcome = f"errno {error.errno}"
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        while isinstance(result_of(lambda: os.waitpid(-1, 0)), tuple):
+            left += 1
+        return is_measured, outcome, output or b"", log.read_text(), left
+
+    for step, call in enumerate(STARTS):
+        usual = start_it(call)
+
+        def differs(found: Any, fault: Fault | None, usual: Any = usual) -> str:
+            right = [usual[1:]]
+            if fault is not None and fault.error == "SIGKILL":
+                right.append(("status -9", b"", "", 0))
+            elif fault is not None and (fault.number or not fault.lasts()):  # not always refused
+                number = getattr(errno, fault.error.rstrip("+"))
+                log = found[3] if usual[3].startswith(found[3]) else ""
+                right.append((f"errno {number}", b"", log, 0))
+            return "" if found[1:] in right and (fault or found[0]) else f"{found}"
+
+        each_fails(report, step, functools.partial(start_it, call), differs, launches=True)
+
+
 def main() -> int:
     """Play a scene as another user than root."""
     scene, step = sys.argv[1:]
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    os.chdir("/mnt")
+    shutil.copy(start.PATH, "launcher")
+    start.PATH = os.path.abspath("launcher")
     os.setgroups([])
     os.setgid(NOBODY)
     os.setuid(NOBODY)

@@ -46,6 +46,7 @@ from start_runner import (
 
 HERE = Path(__file__).parent
 ROOT = os.geteuid() == 0
+LOCKED = "bin/locked", "path/locked"
 SECONDS = 100  # until a start is taken to hang
 one_of = st.sampled_from
 Strategies = dict[str, st.SearchStrategy[Any]]
@@ -219,11 +220,8 @@ STREAMS: list[dict[str, Any]] = [
 # Folders of PATH, each with a tool that runs, is no program for the kernel, has no interpreter, or
 # is not executable.
 SEARCHES = ["none denied good", "good none", "none", "denied none", "broken", "plain"]
-SEARCHES += ["plain broken", "denied plain"]
-SEARCHES += [
-    folders.replace("LONG", "x" * 300)
-    for folders in ("LONG plain", "none LONG plain none", "LONG good")
-]
+SEARCHES += ["plain broken", "denied plain", "none denied broken locked file good plain"]
+SEARCHES += ["loop good", f"{'x' * 300} good", f"none {'x' * 300} plain none"]
 
 
 def known_calls(folder: str) -> Iterator[dict[str, Any]]:
@@ -260,6 +258,9 @@ def known_calls(folder: str) -> Iterator[dict[str, Any]]:
             {"args": text, "shell": True, "restore_signals": False},
         )
     yield from ({"process_group": 0}, {"process_group": 2**31 - 1})  # no process has that ID
+    # Each from the descriptor that another one replaces.
+    for streams in ([1, 2, 0], [2, 0, 1], [0, 0, 0], [1, 1, 1], [2, 1, 0], [None, 0, 0]):
+        yield dict(zip(("stdin", "stdout", "stderr"), streams, strict=True))
     for folders in SEARCHES:
         path = ":".join(f"{folder}/path/{name}" for name in folders.split())
         yield from (
@@ -288,6 +289,7 @@ def known(folder: str) -> Iterator[Case]:
         [("limit", ("FSIZE", 0))],
         [("environ", "dict")],
         [("environ", "mapping")],
+        [("blocked", signal.SIGUSR1), ("blocked", signal.SIGRTMAX)],
     ]
     if ROOT:
         conditions += [[("root", way)] for way in ("bind", "empty", "namespace")]
@@ -305,6 +307,9 @@ def known(folder: str) -> Iterator[Case]:
         for each in ("pid_namespace", None), ("without_capabilities", [6, 7]), ("securebits", 1):
             calls: list[dict[str, Any]] = [{"args": ["missing"]}, {"cwd": ""}, {"user": 33}]
             yield from (Case([each], "run", {"args": probe, **call}) for call in calls)
+        path = ":".join(f"{folder}/path/{name}" for name in ("locked", "good"))
+        nobody: list[tuple[str, Any]] = [("groups", []), ("ids", (65534,) * 3), ("dumpable", 1)]
+        yield Case(nobody, "run", {"args": ["tool"], "env": {"PATH": path}})
     # Each way to close them, the lowest numbers of which the descriptors of a start then get.
     for closed in ([fd for fd in range(3) if way >> fd & 1] for way in range(8)):
         for streams in STREAMS:
@@ -318,50 +323,46 @@ def known(folder: str) -> Iterator[Case]:
 
 
 def build(folder: Path) -> None:
-    """Make the programs and files that the starts use."""
-    for name in "bin/folder", "bin/locked", "tree", "work":
+    for name in "bin/folder", "bin/locked", "tree", "work", "path/good", "path/locked":
         (folder / name).mkdir(parents=True)
     folder.chmod(0o755)
     os.mkfifo(folder / "report")
     probe, report = f"{folder}/bin/probe", f'-DREPORT="{folder}/report"'
     subprocess.run(["cc", "-O1", report, HERE / "start_probe.c", "-o", probe], check=True)  # noqa: S607 (in PATH)
-    texts = {
-        "probe-script": f'#!/bin/sh\nexec {probe} "$@"\n',
-        "probe-plain": f'exec {probe} "$@"\n',
-        "empty": "",
-    }
-    texts |= {"no-interpreter": "#!/no/such/interpreter\n", "not-executable": "#!/bin/sh\n"}
-    for name, text in texts.items():
-        (folder / "bin" / name).write_text(text)
-        (folder / "bin" / name).chmod(0o644 if name == "not-executable" else 0o755)
-    for name, (text, mode) in {
-        "plain": ("exit 6\n", 0o755),
-        "broken": ("#!/no/such\n", 0o755),
-        "denied": ("", 0o644),
-    }.items():
-        (folder / "path" / name).mkdir(parents=True)
-        (folder / "path" / name / "tool").write_text(text)
-        (folder / "path" / name / "tool").chmod(mode)
-    (folder / "path/good").mkdir()
-    (folder / "path/good/tool").symlink_to(probe)
+    for name, text, mode in (
+        ("bin/probe-script", f'#!/bin/sh\nexec {probe} "$@"\n', 0o755),
+        ("bin/probe-plain", f'exec {probe} "$@"\n', 0o755),
+        ("bin/empty", "", 0o755),
+        ("bin/no-interpreter", "#!/no/such/interpreter\n", 0o755),
+        ("bin/not-executable", "#!/bin/sh\n", 0o644),
+        ("path/plain/tool", "exit 6\n", 0o755),
+        ("path/broken/tool", "#!/no/such\n", 0o755),
+        ("path/denied/tool", "", 0o644),
+        ("path/file", "", 0o644),
+        *((name, "input\n", 0o666) for name in ("in", "out", "err", "file")),
+    ):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+        (folder / name).chmod(mode)
     for name, mode in ("unreadable", 0o111), ("group-only", 0o610):
         shutil.copy(probe, folder / "bin" / name)
         (folder / "bin" / name).chmod(mode)
     if ROOT:
         os.chown(folder / "bin/group-only", OWNER, GROUP)
-    links = {
-        "loop": "loop",
-        "link": "probe",
-        "self": "/proc/self/exe",
-        "by-proc": f"/proc/self/root{probe}",
-    }
-    for name, target in {**links, "by-fd": f"/dev/fd/{PROGRAM}"}.items():
-        (folder / "bin" / name).symlink_to(target)
-    for name in "in", "out", "err", "file":
-        (folder / name).write_text("input\n")
-    for name in "report", "out", "err", "file", "in":
-        (folder / name).chmod(0o666)
-    (folder / "bin/locked").chmod(0)
+    for name, target in {
+        "bin/loop": "loop",
+        "bin/link": "probe",
+        "bin/self": "/proc/self/exe",
+        "bin/by-proc": f"/proc/self/root{probe}",
+        "bin/by-fd": f"/dev/fd/{PROGRAM}",
+        "path/good/tool": probe,
+        "path/locked/tool": probe,
+        "path/loop": "loop",
+    }.items():
+        (folder / name).symlink_to(target)
+    (folder / "report").chmod(0o666)
+    for name in LOCKED:
+        (folder / name).chmod(0)
     (folder / "work").chmod(0o777)
 
 
@@ -374,7 +375,8 @@ def files() -> Iterator[str]:
         yield str(folder)
     finally:
         os.chdir("/")
-        (folder / "bin/locked").chmod(0o700)
+        for name in LOCKED:
+            (folder / name).chmod(0o700)
         shutil.rmtree(folder)
 
 

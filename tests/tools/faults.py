@@ -20,24 +20,37 @@ from commands import FLOAT_FLAGS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "tests" / "programs"
-SCENES = ["process", "memory", "block", "record", "trees", "trees listed"]
-# A /proc that hides what may not be read.
+SCENES = ["process", "memory", "block", "start", "record", "trees", "trees listed"]
+# The calls of the extension's C that return -1 if they fail; faults.h has the others.
+CALLS = "access close dup2 execve fcntl fstat fstatfs getresgid getresuid getrlimit getrusage open "
+CALLS += "openat personality pipe2 poll prctl pread read readlink stat statfs vfork waitid waitpid "
+CALLS += "write"
+# A /proc that hides what may not be read, and a folder for each user's files.
 IN_NAMESPACES = ["unshare", "--pid", "--fork", "--kill-child", "--mount"]
-IN_NAMESPACES += ["sh", "-c", 'mount -t proc -o hidepid=2 proc /proc && exec "$@"', "sh"]
+MOUNT = "mount -t proc -o hidepid=2 proc /proc && mount -t tmpfs none /mnt"
+IN_NAMESPACES += ["sh", "-c", f'{MOUNT} && exec "$@"', "sh"]
 
 
 def build(folder: Path) -> None:
-    """Copy the package into a new folder, with an extension whose calls can fail."""
-    package = folder / "rusage"
+    """Copy the package into a new folder, with an extension and a launcher whose calls can fail."""
+    package, source, calls = folder / "rusage", folder / "rusage.c", folder / "calls.h"
     compiled = shutil.ignore_patterns("*.so", "__pycache__")
     shutil.copytree(ROOT / "rusage", package, ignore=compiled)
-    source = folder / "rusage.c"
     script = [sys.executable, str(ROOT / "rusage_build.py"), "--platform", "linux", str(source)]
     subprocess.run(script, check=True, stdout=subprocess.DEVNULL)
-    flags = ["-shared", "-fPIC", "-O1", "-D_CFFI_NO_LIMITED_API", *FLOAT_FLAGS]
-    flags += ["-include", str(PROGRAMS / "faults.h"), f"-I{sysconfig.get_path('include')}"]
+    replaced = [
+        f'#define {name}(...) FAULTS_OR("{name}", -1, {name}(__VA_ARGS__))\n'
+        for name in CALLS.split()
+    ]
+    calls.write_text("".join(replaced))
     compiler = shlex.split(os.environ.get("CC", "cc"))  # for this Python's C library
+    compiler += ["-O1", "-include", str(PROGRAMS / "faults.h")]
+    flags = ["-include", str(calls), "-shared", "-fPIC", "-D_CFFI_NO_LIMITED_API", *FLOAT_FLAGS]
+    flags += [f"-I{sysconfig.get_path('include')}"]
     subprocess.run([*compiler, *flags, source, "-o", package / "_rusage.so"], check=True)
+    launcher = str(package / "_launcher" / "launcher")
+    words = ["-DFAULTS_OF_LAUNCHER", f"{launcher}.c", "-o", launcher]
+    subprocess.run([*compiler, *words], check=True)
 
 
 def play(folder: Path, scene: str, step: str = "") -> subprocess.CompletedProcess[str]:
