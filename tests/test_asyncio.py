@@ -22,8 +22,6 @@ pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 @needs_sh
 def test_runs_beside_the_event_loop() -> None:
-    """Status, output and usage are as ``rusage.run``'s; several at once do not block the loop."""
-
     async def main() -> None:
         ticks = 0
 
@@ -54,10 +52,7 @@ def test_runs_beside_the_event_loop() -> None:
 
 
 def test_error_of_a_start_that_no_future_can_hold() -> None:
-    """An argument raises StopIteration: RuntimeError as from any coroutine.
-
-    Future.set_exception() refuses StopIteration.
-    """
+    """Future.set_exception() refuses StopIteration."""
 
     class Environment(dict[str, str]):
         def keys(self) -> Any:
@@ -70,8 +65,6 @@ def test_error_of_a_start_that_no_future_can_hold() -> None:
 
 
 def test_no_thread_or_loop_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the thread cannot start, or no asyncio loop runs the coroutine: an error, and no child."""
-
     def start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -84,10 +77,6 @@ def test_no_thread_or_loop_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> N
 
 @needs_sh
 def test_cancelled_run_kills_its_process() -> None:
-    """CancelledError leaves no child, before or after the start.
-
-    The same if a grandchild holds the pipe.
-    """
     early = [("exec sleep 60", pause / 1e4) for pause in range(20)]
 
     async def main() -> None:
@@ -116,8 +105,6 @@ def join_threads() -> None:
 
 
 def test_cancel_after_a_failed_start() -> None:
-    """It waits for no process."""
-
     async def main() -> None:
         run = rusage.asyncio.run(["\0"])
         run.send(None)
@@ -129,7 +116,7 @@ def test_cancel_after_a_failed_start() -> None:
 
 
 def test_result_after_a_cancel() -> None:
-    """A thread's result that no task awaits any more is dropped, without an error of the loop."""
+    """It is dropped, without an error of the loop."""
     errors: list[dict[str, Any]] = []
 
     async def main() -> None:

@@ -14,7 +14,6 @@ PROGRAM = str(Path(__file__).parent / "programs" / "cpython_subprocess.py")
 @pytest.mark.interpreter
 @pytest.mark.skipif(sys.platform == "win32", reason="on Windows nothing of subprocess is replaced")
 def test_cpythons_own_tests_pass(tmp_path: Path) -> None:
-    """All of ``test.test_subprocess`` passes, except the few tests of private parts."""
     if (
         importlib.util.find_spec("test") is None
         or importlib.util.find_spec("test.test_subprocess") is None

@@ -45,21 +45,13 @@ print(errors[:1])
 
 
 def test_first_use_in_several_threads(python: Callable[..., str]) -> None:
-    """Each thread finds a name that is imported when it is first asked for.
-
-    A hook that removes itself after the first look-up fails on a free-threaded interpreter: a
-    thread that has already missed the name in the module finds no hook any more.
-    """
+    """A hook that removes itself fails a thread that has already missed the name in the module."""
     assert python("-c", FIRST_USE, str(2000 if FREE_THREADED else 300)) == "[]\n"
 
 
 @pytest.mark.parametrize("gil", [True, False], ids=["with a GIL", "without"])
 def test_calls_share_no_buffer(gil: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 (a parameter)
-    """Neither do calls in several threads, nor a call and a signal handler that interrupts it.
-
-    The system call is replaced: a real one is over before another thread can make its own. Without
-    a GIL the threads do not share the free list either, so that they do not wait for its lock.
-    """
+    """Nor do a call and a signal handler; without a GIL the threads share no free list either."""
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: gil, raising=False)
     package = Path(rusage.__file__).parent
     calls = load("rusage._calls", package / "_calls.py")
@@ -74,7 +66,6 @@ def test_calls_share_no_buffer(gil: bool, monkeypatch: pytest.MonkeyPatch) -> No
         return 0
 
     def numbers(threads: int, calls: int, size: int) -> set[int]:
-        """Return how many different buffers each group of calls used."""
         used.clear()
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(lambda _: [module.getrusage(0) for _ in range(calls)], range(threads)))
@@ -112,10 +103,7 @@ def test_calls_share_no_buffer(gil: bool, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.skipif(not FREE_THREADED, reason="this interpreter has a GIL")
 def test_gil_stays_disabled() -> None:
-    """The extension declares that it needs no GIL.
-
-    Neither its import nor a child enables it, and there is no warning.
-    """
+    """The extension declares that it needs no GIL."""
     code = (
         "import rusage, sys; rusage.maxrss(); rusage.run([sys.executable, '-c', '']); "
         "print(sys._is_gil_enabled())"

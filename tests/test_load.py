@@ -19,7 +19,7 @@ SLACK = 4 << 20  # bytes; the kernel's counters are approximate
 
 
 def check(usage: rusage.RUsage, who: int) -> None:
-    """Fail if a record cannot be: torn ones have another's numbers in some of their places."""
+    """Torn records have another's numbers in some of their places."""
     known = rusage.measured(who)
     for name, value in usage._asdict().items():
         assert 0 <= value < 2**44, (name, usage)
@@ -27,11 +27,6 @@ def check(usage: rusage.RUsage, who: int) -> None:
 
 
 def test_threads_and_children() -> None:
-    """8 threads with 15 000 calls of mixed ``who`` each, beside children.
-
-    Each result is whole, and not another thread's: the times of a thread never decrease.
-    """
-
     def call() -> None:
         last = {who: rusage.getrusage(who) for who in WHO}
         for number in range(15_000):
@@ -65,7 +60,6 @@ def test_threads_and_children() -> None:
 
 @pytest.mark.skipif("rss" in BACKEND.absent, reason="this system has no rss()")
 def test_repeated_calls_leak_nothing() -> None:
-    """Fifty thousand calls, good and bad, leave no memory and no descriptor behind."""
     files = open_files()
 
     def many() -> None:

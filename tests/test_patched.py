@@ -24,17 +24,12 @@ not_on_windows = pytest.mark.skipif(
 )
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_gevent(when: str, program: Callable[..., str]) -> None:
-    """The child runs as in gevent: its status and limits are right; nothing is called measured."""
     assert program("gevent_patched.py", when) == "done\n"
 
 
 @not_on_windows
 @pytest.mark.parametrize("way", ["a subclass", "in place"])
 def test_another_execute_child(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The child runs as there, and nothing is called measured.
-
-    A subclass made before the change is refused.
-    """
     original: Any = vars(subprocess.Popen)["_execute_child"]
     names = ", ".join(inspect.signature(original).parameters)
     scope: dict[str, Any] = {"original": original}
@@ -60,8 +55,6 @@ def test_another_execute_child(way: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @not_on_windows
 def test_another_parameter_that_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It cannot be given: the class is not used."""
-
     def _handle_exitstatus(self: object, sts: int, one_more: object) -> None:
         raise AssertionError(self, sts, one_more)
 
@@ -76,7 +69,6 @@ def test_another_parameter_that_is_required(monkeypatch: pytest.MonkeyPatch) -> 
 @needs_sh
 @not_on_windows
 def test_positional_preexec_fn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It goes with ``rlimits`` where another library's class runs the child too."""
     resource: Any = pytest.importorskip("resource")
     seen = {"_handle_exitstatus": lambda process, _: setattr(process, "returncode", 0)}
     monkeypatch.setattr(subprocess, "Popen", type("Other", (subprocess.Popen,), seen))
@@ -131,7 +123,6 @@ with mock.patch("subprocess.Popen"):
 
 
 def test_replaced_by_a_mock(python: Callable[..., str]) -> None:
-    """Nothing derives from a mock in place of ``subprocess.Popen``; a later one changes nothing."""
     refused, first, second = python("-c", MOCKED).splitlines()
     assert "use 'from rusage import Popen'" in refused
     assert (first, second) == ("3", "3")
@@ -140,7 +131,6 @@ def test_replaced_by_a_mock(python: Callable[..., str]) -> None:
 @linux
 @pytest.mark.parametrize("module", ["subprocess", "_posixsubprocess"])
 def test_another_fork_exec(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It starts the child, as a debugger's does; the launcher is not used."""
     name = "_fork_exec" if module == "subprocess" else "fork_exec"
     owner = sys.modules[module]
     original = getattr(sys.modules["_posixsubprocess"], "fork_exec")  # noqa: B009 (private)
@@ -160,7 +150,7 @@ def test_another_fork_exec(module: str, monkeypatch: pytest.MonkeyPatch) -> None
 
 @linux
 def test_vfork_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the switch that subprocess's documentation names; the launcher is started by vfork(2)."""
+    """By the switch that subprocess's documentation names."""
     monkeypatch.setattr(subprocess, "_USE_VFORK", False, raising=False)
     done = rusage.run(["sh", "-c", "exit 3"])
     assert (done.returncode, "ru_maxrss" in done.measured) == (3, False)

@@ -20,7 +20,6 @@ from rusage._backends import BACKEND
 if sys.platform == "win32":
 
     def test_not_on_windows() -> None:
-        """ValueError, as ``subprocess`` for arguments that only POSIX has."""
         with pytest.raises(ValueError, match="not supported on Windows"):
             rusage.Popen([sys.executable, "-c", ""], rlimits={0: (0, 0)})
 
@@ -35,7 +34,6 @@ RUNS = int(os.environ.get("RUSAGE_TEST_STARTS", "20"))
 
 
 def lower() -> None:
-    """Set other limits, as a ``preexec_fn``, which is called first."""
     resource.setrlimit(RLIMIT_NOFILE, (50, 60))
 
 
@@ -57,10 +55,7 @@ class Limit(IntEnum):
 @every_way
 @needs_sh
 def test_limits_of_the_child(keywords: dict[str, Any]) -> None:
-    """They are set in the child only, also by members of an enumeration.
-
-    The oracle is ulimit of the shell.
-    """
+    """The oracle is ulimit of the shell."""
     before = getrlimit(RLIMIT_NOFILE)
     command = ["sh", "-c", "ulimit -Sn; ulimit -Hn"]
     limits: Any = {Limit.FILES: [Limit.SOFT, Limit.HARD]}
@@ -75,11 +70,6 @@ def test_limits_of_the_child(keywords: dict[str, Any]) -> None:
 @pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy itself needs more")
 @alone
 def test_limits_where_no_address_space_is_left() -> None:
-    """The parent is at its own RLIMIT_AS.
-
-    A ``preexec_fn`` of ``subprocess`` starts the program, and so do limits.
-    """
-
     def start_all(error: type[Exception]) -> None:
         assert subprocess.run("true", preexec_fn=os.getpid, check=False).returncode == 0  # noqa: S607 (found in PATH)
         done = rusage.run(["true"], preexec_fn=os.getpid, rlimits={RLIMIT_CORE: (0, 0)})
@@ -107,10 +97,6 @@ def test_limits_where_no_address_space_is_left() -> None:
 )
 @alone
 def test_peak_under_a_limit() -> None:
-    """The own peak of a child that runs out of memory is measured.
-
-    Its parent has three times the limit.
-    """
     limit = (400 if sys.implementation.name == "pypy" else 100) * MIB  # more than a Python needs
     code = f"try: bytearray({2 * limit})\nexcept MemoryError: raise SystemExit(5)"
     memory = bytearray(3 * limit)
@@ -146,7 +132,7 @@ BAD = [
 # The warning is resource's, since Python 3.15.
 @pytest.mark.filterwarnings("ignore:Use RLIM_INFINITY:DeprecationWarning")
 def test_bad_limits(rlimits: Any) -> None:
-    """The exception of ``resource.setrlimit``; nothing is started."""
+    """The exception is that of ``resource.setrlimit``."""
     expected: Any = (TypeError, ValueError, OverflowError)
     if sys.implementation.name != "pypy":  # checks less
         try:

@@ -88,7 +88,6 @@ by_event = pytest.mark.usefixtures("event")
 
 @pytest.fixture
 def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Return the list of the sleeps between two looks at a child."""
     seen: list[float] = []
     sleep = time.sleep
 
@@ -112,10 +111,7 @@ def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     ids=str,
 )
 def test_exit_is_seen_without_polling(sleeps: list[float], options: dict[str, Any]) -> None:
-    """``elapsed`` ends with the exit, not with a look at the child.
-
-    poll(2) and kevent(2) do not accept all of these times.
-    """
+    """poll(2) and kevent(2) do not accept all of these times."""
     assert rusage.run(["sleep", "0.2"], **options).elapsed >= 0.2
     assert sum(sleeps) < 0.1  # the event may precede the status by a moment
 
@@ -123,7 +119,6 @@ def test_exit_is_seen_without_polling(sleeps: list[float], options: dict[str, An
 @by_event
 @pytest.mark.parametrize("seconds", [0, -1, -math.inf, 1e-9, 0.05])
 def test_expired_names_the_timeout(sleeps: list[float], seconds: float) -> None:
-    """The exception is ``subprocess``'s; the child still runs, and a later wait sees its exit."""
     with rusage.Popen(["sleep", "60"]) as process:
         with pytest.raises(subprocess.TimeoutExpired) as caught:
             process.wait(timeout=seconds)
@@ -160,15 +155,12 @@ def test_wait_without_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @by_event
 def test_child_that_another_thread_has_reaped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A look at the status before the event is not enough: the process ID may be reused by now."""
+    """The process ID may be reused when the event is asked for."""
     process = rusage.Popen(["sleep", "60"])
     exit_event = posix.exit_event
 
     def reap(pid: int) -> Any:
-        """Let another thread wait first.
-
-        The process ID then belongs to this process, whose exit is not seen.
-        """
+        """Wait first; the process ID is then this process's, whose exit is not seen."""
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         process.returncode = 5
@@ -180,7 +172,7 @@ def test_child_that_another_thread_has_reaped(monkeypatch: pytest.MonkeyPatch) -
 
 @by_event
 def test_child_that_another_thread_is_reaping(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has the lock until it sets the status; the process ID is another process's meanwhile."""
+    """It has the lock until it sets the status; the process ID is another process's."""
     process = rusage.Popen(["true"])
     os.waitpid(process.pid, 0)
 
@@ -194,7 +186,7 @@ def test_child_that_another_thread_is_reaping(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_lock_that_another_thread_has_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other thread may have waited for the child between a look at the status and the lock."""
+    """It may have waited for the child between a look at the status and the lock."""
     process = rusage.Popen(["true"])
 
     def acquire(*, blocking: bool) -> bool:
@@ -208,7 +200,6 @@ def test_lock_that_another_thread_has_had(monkeypatch: pytest.MonkeyPatch) -> No
 
 @needs_sh
 def test_timeout_while_a_grandchild_has_the_pipe() -> None:
-    """It does not wait for the pipe's end."""
     read, write = os.pipe()
     with pytest.raises(subprocess.TimeoutExpired):
         rusage.run(
@@ -222,7 +213,6 @@ def test_timeout_while_a_grandchild_has_the_pipe() -> None:
 
 
 def test_output_until_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The exception has both parts, as subprocess's."""
     theirs = subprocess.TimeoutExpired(["x"], 1.5, b"output", b"error")
     monkeypatch.setattr(rusage.Popen, "communicate", Mock(side_effect=theirs))
     with pytest.raises(rusage.TimeoutExpired) as caught:

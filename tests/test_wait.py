@@ -22,7 +22,6 @@ has_wait4 = pytest.mark.skipif(not hasattr(os, "wait4"), reason="this system has
 
 
 def child(work: Callable[[], object]) -> int:
-    """Fork a child that does some work and exits with 3."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -33,13 +32,11 @@ def child(work: Callable[[], object]) -> int:
 
 
 def wait_for_end(reader: int, writer: int) -> None:
-    """Wait until the parent has closed its end of a pipe."""
     os.close(writer)
     os.read(reader, 1)
 
 
 def burn() -> None:
-    """Use CPU time and touch memory."""
     block = bytearray(b"x" * 2**24)
     start = time.process_time()
     while time.process_time() - start < 0.05:
@@ -49,11 +46,7 @@ def burn() -> None:
 @forks
 @pytest.mark.parametrize("name", ["wait3", "wait4"])
 def test_waited_child_is_in_children(name: str) -> None:
-    """RUSAGE_CHILDREN grows by its usage: counters exactly, rounded fields by less than one.
-
-    Not by the CPU times on FreeBSD: they were seen to differ by milliseconds and more, with
-    os.wait4 too.
-    """
+    """Not by the CPU times on FreeBSD: they differ by milliseconds and more, with os.wait4 too."""
     before = rusage.getrusage(rusage.RUSAGE_CHILDREN)
     pid = child(burn)
     waited, status, usage = rusage.wait3(0) if name == "wait3" else rusage.wait4(pid, 0)
@@ -69,7 +62,6 @@ def test_waited_child_is_in_children(name: str) -> None:
 
 
 def check_counters(wait: Callable[[], tuple[rusage.RUsage, frozenset[str]]]) -> None:
-    """Compare the usage of a child with the growth of RUSAGE_CHILDREN, by all its counters."""
     before = rusage.getrusage(rusage.RUSAGE_CHILDREN)
     usage, measured = wait()
     grown = rusage.getrusage(rusage.RUSAGE_CHILDREN) - before
@@ -99,8 +91,6 @@ def test_usage_is_complete_at_once() -> None:
 @forks
 @pytest.mark.skipif(sys.platform == "linux", reason="RUSAGE_CHILDREN has the launcher's usage too")
 def test_usage_of_popen_is_complete_at_once() -> None:
-    """The same for a child that is polled."""
-
     def wait() -> tuple[rusage.RUsage, frozenset[str]]:
         process = rusage.Popen([sys.executable, "-S", "-c", ""])
         while process.poll() is None:
@@ -114,7 +104,6 @@ def test_usage_of_popen_is_complete_at_once() -> None:
 
 @forks
 def test_nohang_with_no_child_ready() -> None:
-    """pid, status and each field are 0."""
     reader, writer = os.pipe()
     pid = child(lambda: wait_for_end(reader, writer))
     assert rusage.wait4(pid, os.WNOHANG) == (0, 0, rusage.RUsage.zero)
@@ -136,7 +125,6 @@ def test_nohang_with_no_child_ready() -> None:
     ],
 )
 def test_wait_that_fails(args: tuple[Any, ...], error: type[Exception]) -> None:
-    """The oracle is ``os.wait4``."""
     with pytest.raises(error):
         rusage.wait4(*args)
     with pytest.raises(error):
@@ -145,7 +133,6 @@ def test_wait_that_fails(args: tuple[Any, ...], error: type[Exception]) -> None:
 
 @contextlib.contextmanager
 def disturbed(handler: Callable[..., None]) -> Iterator[None]:
-    """Send this thread a signal with this handler again and again."""
     me, ended = threading.get_ident(), threading.Event()
 
     def disturb() -> None:
@@ -185,7 +172,6 @@ def test_wait_goes_on_after_signals() -> None:
 
 @forks
 def test_handler_that_raises_ends_wait() -> None:
-    """The child can still be waited for."""
     reader, writer = os.pipe()
     pid = child(lambda: wait_for_end(reader, writer))
     raised: list[int] = []
