@@ -53,6 +53,6 @@ def test_reading_of_tree(folder: Path) -> None:
 
 @pytest.mark.thorough
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("scene", ["record", "trees", "trees listed"])
+@pytest.mark.parametrize("scene", ["trees", "trees listed"])
 def test_scene(folder: Path, scene: str) -> None:
     assert_nothing_differs(folder, scene)

@@ -148,7 +148,6 @@ def kept() -> tuple[int, int]:
 
 
 def result_of(function: Callable[[], Any]) -> Any:
-    """Return the result of a function, or the exception that it raises."""
     try:
         return function()
     except Exception as error:
@@ -157,7 +156,6 @@ def result_of(function: Callable[[], Any]) -> Any:
 
 
 def calls_of(function: Callable[[], Any]) -> tuple[Any, list[str]]:
-    """Return the result of a function, and the names of the calls."""
     LIB.faults_record()
     return result_of(function), LIB.faults_recorded().decode().split()
 
@@ -216,7 +214,6 @@ class Report:
 
 
 def clock(pid: int) -> float:
-    """Return the CPU time of a process, which may be a zombie, by its clock."""
     return time.clock_gettime((~pid << 3) | 2)
 
 
@@ -295,7 +292,6 @@ class Cast:
     # --- In the processes ---
 
     def _serve(self, me: int) -> None:
-        """Do what this process is told."""
         try:
             block = bytearray(2 * MIB)
             block[::PAGE] = b"x" * len(range(0, len(block), PAGE))
@@ -520,7 +516,6 @@ class Reader:
 
 
 def play_story(faults: list[Fault]) -> tuple[list[Fault], Reader, list[Reader]]:
-    """Play the story with a tree for each fault; return all possible faults, and the trees."""
     possible: list[Fault] = []
     cast = Cast(COUNT)
     try:
@@ -541,11 +536,7 @@ def play_story(faults: list[Fault]) -> tuple[list[Fault], Reader, list[Reader]]:
 
 
 def play_trees(report: Report, mode: str, step: str) -> None:
-    """Play the story for all faults, or those of one step.
-
-    "listed": all processes are listed, as where the kernel has no lists of children.
-    """
-    if mode == "listed":
+    if mode == "listed":  # all processes are, as where the kernel has no lists of children
         LIB.faults_refuse(b"access")
     at_once = 200
     possible, control, _ = play_story([])
@@ -571,10 +562,7 @@ def each_fails(
     *,
     launches: bool = False,
 ) -> None:
-    """Call a function with each error of each call; compare its results, and the next ones.
-
-    ``differs`` returns how a result differs; the fault is None for a call that has none.
-    """
+    """``differs`` returns how a result differs; the fault is None for a call that has none."""
     result, calls = calls_of(action)
     report.add(None, [repr(result) if isinstance(result, Exception) else differs(result, None)])
     for fault in faults_of(step, calls + [LAUNCHER] * 20 * launches):
@@ -591,9 +579,6 @@ def each_fails(
             found += [f"later: {text}" for text in wrong_error(result, None)]
         elif text := differs(result, None):
             found.append(f"later: {text}")
-        for _ in range(100):
-            if kept() != before:  # the thread of a recording may be at its end
-                time.sleep(0.001)
         left = kept()[0] - before[0], kept()[1] - before[1]
         if left not in {(0, 0), (fault.call == "close", 0)}:
             found.append(f"files and blocks are left: {left}")
@@ -604,8 +589,6 @@ Differs = Callable[[Any, Fault | None], str]
 
 
 def near(right: Any, error: float) -> Differs:
-    """Return a function that says what is wrong with a figure."""
-
     def differs(found: Any, _: Fault | None) -> str:
         is_right = found == right or (error and abs(found - right) <= error)
         return "" if is_right else f"{found} instead of {right}"
@@ -614,7 +597,6 @@ def near(right: Any, error: float) -> Differs:
 
 
 def play_process(report: Report) -> None:
-    """Open a process, and read it."""
     cast = Cast(1)
     pid = cast.pids[0]
     cast.tell(0, "burn", 4)
@@ -632,22 +614,17 @@ def play_process(report: Report) -> None:
 
 
 def play_memory(report: Report) -> None:
-    """Read this process's memory, which grows meanwhile."""
     for step, action in enumerate([rusage.rss, rusage.peak, rusage.pss]):
         each_fails(report, step, action, near(action(), 4 * MIB))
 
 
 def play_block(report: Report) -> None:
-    """Measure a block inside another one; both have a peak of their own."""
-
     def use(mib: int) -> int:
-        """Return the resident set size with a part that is given back."""
         block = bytearray(mib * MIB)
         block[::PAGE] = b"x" * len(range(0, len(block), PAGE))
         return rusage.rss()
 
     def measure_blocks() -> list[tuple[int, int]]:
-        """Return the peaks that are measured, each with the right one."""
         with rusage.measure(reset_peak=True) as outer:
             used = use(16)
             with rusage.measure(reset_peak=True) as inner:
@@ -664,44 +641,6 @@ def play_block(report: Report) -> None:
     each_fails(report, 0, measure_blocks, differs)
 
 
-def play_record(report: Report) -> None:
-    """Record a tree."""
-    cast = Cast(3)
-    cast.fork(0, 1)
-    cast.fork(1, 2)
-    right: Any = ()
-    with rusage.Tree(cast.pids[0]) as tree:
-        # A page of a file may be mapped after the answer.
-        while right != (now := counts(tree.sample())):
-            right = now
-            time.sleep(0.1)
-
-    def record() -> tuple[Any, list[rusage.Sample]]:
-        """Return an exception or None, and what was recorded."""
-        recording = rusage.record(cast.pids[0], interval=0.002)
-
-        def run() -> None:
-            recording.start()
-            time.sleep(0.01)
-            recording.stop()
-
-        return result_of(run), recording.samples
-
-    def differs(found: tuple[Any, list[rusage.Sample]], fault: Fault | None) -> str:
-        error, samples = found
-        texts = [*wrong_error(error, fault)] if isinstance(error, Exception) else []
-        wrong = [one for one in samples if counts(one) != right]
-        if wrong and not (fault and fault.is_believed()):
-            texts.append(f"{wrong} instead of {right}")
-        cputimes = [one.cputime for one in samples]
-        if cputimes != sorted(cputimes) or max(cputimes, default=0) > NOISE:
-            texts.append(f"CPU times {cputimes} of processes that sleep")
-        return ", ".join(texts)
-
-    each_fails(report, 0, record, differs)
-    cast.close()
-
-
 # --- Starts ---
 
 # Without a child, which would be an orphan, and this process's, if the shell is killed.
@@ -714,12 +653,10 @@ STARTS: list[dict[str, Any]] = [
 
 
 def play_start(report: Report) -> None:
-    """Start a program; calls of this process, of the launcher and of its child fail."""
     ERRORS.update({"close": "EPERM", "read": "EINTR EPERM EPERM+", "pread": "EPERM EPERM+"})
     log = Path("log")
 
     def start_it(call: dict[str, Any]) -> tuple[Any, ...]:
-        """Return whether the peak is measured, what came of a start, and what is left."""
         log.write_text("")
         vars(start)["_retry_at"] = 0.0
         is_measured, output, left = False, None, 0
@@ -751,7 +688,6 @@ def play_start(report: Report) -> None:
 
 
 def main() -> int:
-    """Play a scene as another user than root."""
     scene, step = sys.argv[1:]
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

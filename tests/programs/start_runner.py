@@ -70,12 +70,11 @@ class Misleading(int):
 
 
 def set_umask() -> None:
-    """Change what the child is executed with, as a ``preexec_fn``."""
     os.umask(0o31)
 
 
 def fail() -> None:
-    """Fail, as a ``preexec_fn``."""
+    """Raise, as a ``preexec_fn``."""
     raise RuntimeError
 
 
@@ -87,21 +86,16 @@ class CannotApplyError(Exception):
 
 
 def system_call(function: str, *arguments: Any) -> None:
-    """Call a C function that only Linux has."""
     if not LINUX or getattr(libc, function)(*arguments) < 0:
         raise CannotApplyError
 
 
 def prctl(option: int, value: int) -> None:
-    """Change an attribute of this process."""
     system_call("prctl", option, ctypes.c_ulong(value), 0, 0, 0)
 
 
 def change_capabilities(change: Callable[[Any], None]) -> None:
-    """Change the effective, permitted and inheritable capabilities.
-
-    They are three 32-bit words, and three of higher ones.
-    """
+    """They are three 32-bit words, and three of higher ones."""
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     sets = (ctypes.c_uint32 * 6)()
     system_call("capget", header, sets)
@@ -110,8 +104,6 @@ def change_capabilities(change: Callable[[Any], None]) -> None:
 
 
 def without_capabilities(numbers: list[int], places: Iterable[int] = range(3)) -> None:
-    """Drop capabilities from all sets, or from some."""
-
     def drop(sets: Any) -> None:
         for number in numbers:
             for place in places:
@@ -138,7 +130,6 @@ def without_bounding(numbers: list[int]) -> None:
 
 
 def limit(value: tuple[str, int]) -> None:
-    """Lower a resource limit."""
     number = getattr(resource, f"RLIMIT_{value[0]}", None)
     if number is None:
         raise CannotApplyError
@@ -148,7 +139,6 @@ def limit(value: tuple[str, int]) -> None:
 
 
 def cwd(folder: str) -> None:
-    """Change the current directory; one of them is deleted."""
     if folder == "deleted":
         os.mkdir("gone")
         os.chmod("gone", 0o700)  # whatever the umask
@@ -159,7 +149,6 @@ def cwd(folder: str) -> None:
 
 
 def environ(form: str) -> None:
-    """Change the environment or replace the mapping that stands for it."""
     if form in {"dict", "mapping"}:
         values: Any = {**os.environ, "PATH": "/nonexistent", "REPLACED": "1"}
         os.environ = values if form == "dict" else types.MappingProxyType(values)  # type: ignore[assignment]  # noqa: B003
@@ -172,7 +161,6 @@ def environ(form: str) -> None:
 
 
 def bind(source: str, target: str) -> None:
-    """Mount a file or directory, with all that is mounted in it, at another place."""
     system_call("mount", os.fsencode(source), os.fsencode(target), None, 0x5000, None)
 
 
@@ -197,7 +185,6 @@ def change_root(way: str, folder: str) -> None:
 
 
 def close(fds: list[int]) -> None:
-    """Close descriptors."""
     for fd in fds:
         os.close(fd)
 
@@ -265,7 +252,6 @@ OF_ROOT = {
 
 
 def prepare(case: Case, folder: str) -> None:
-    """Give this process known descriptors, then make the conditions of a case."""
     os.closerange(3, RESULT)
     for fd, name in enumerate(["in", "out", "err"]):
         opened = os.open(f"{folder}/{name}", os.O_RDONLY if fd == 0 else os.O_WRONLY | os.O_APPEND)
@@ -290,7 +276,6 @@ def prepare(case: Case, folder: str) -> None:
 
 
 def is_open(fd: int) -> bool:
-    """Return whether a descriptor is open."""
     with contextlib.suppress(OSError):
         return fcntl.fcntl(fd, fcntl.F_GETFD) >= 0
     return False
@@ -318,7 +303,6 @@ def own_state() -> dict[str, str]:
 
 
 def child_left() -> str:
-    """Return whether this process has a child."""
     try:
         return "running" if os.waitpid(-1, os.WNOHANG) == (0, 0) else "not waited for"
     except ChildProcessError:
@@ -326,7 +310,6 @@ def child_left() -> str:
 
 
 def described(error: BaseException) -> dict[str, str]:
-    """Return what tells exceptions apart."""
     names = ["errno", "filename", "filename2", "strerror", "returncode", "stdout", "stderr"]
     values = {name: getattr(error, name) for name in names if hasattr(error, name)}
     text = re.sub(" at 0x[0-9a-f]+", "", str(error))
@@ -334,7 +317,6 @@ def described(error: BaseException) -> dict[str, str]:
 
 
 def wait(process: Any, way: str, data: Any) -> list[Any]:
-    """Wait for a process in one of the ways."""
     with process:
         if way == "communicate":
             return [*process.communicate(data, timeout=60)]
@@ -366,7 +348,6 @@ def with_preexec_fn(call: dict[str, Any], refused: mmap.mmap) -> dict[str, Any]:
 
 
 def start(library: str, case: Case) -> dict[str, str]:
-    """Start the program and return the outcome."""
     run_it, popen = LIBRARIES[library]
     call, way = case.call, case.way
     refused = mmap.mmap(-1, 100)
@@ -398,7 +379,6 @@ def start(library: str, case: Case) -> dict[str, str]:
 
 
 def observe(library: str, case: Case, folder: str) -> dict[str, str]:
-    """Make the conditions, start the program, and return all that can be observed."""
     audited: list[Any] = []
     sys.addaudithook(lambda event, given: audited.extend([given] * (event == "subprocess.Popen")))
     try:
