@@ -61,45 +61,46 @@ def test_waited_child_is_in_children(name: str) -> None:
     assert grown.ru_maxrss >= usage.ru_maxrss >= least
 
 
-def check_counters(wait: Callable[[], tuple[rusage.RUsage, frozenset[str]]]) -> None:
-    before = rusage.getrusage(rusage.RUSAGE_CHILDREN)
-    usage, measured = wait()
-    grown = rusage.getrusage(rusage.RUSAGE_CHILDREN) - before
-    counted = [name for name in rusage.RUsage._fields[6:] if name in measured]
-    if BACKEND.name == "Linux" and usage.ru_nvcsw == grown.ru_nvcsw + 1:
-        # Between wait_task_zombie()'s sum and its copy for the caller came the last switch.
-        counted.remove("ru_nvcsw")
-    assert {name: getattr(usage, name) for name in counted} == {
-        name: getattr(grown, name) for name in counted
-    }
+Usage = tuple[rusage.RUsage, frozenset[str]]
+
+
+def by_wait4() -> Usage:
+    pid = child(lambda: None)
+    while not (waited := rusage.wait4(pid, os.WNOHANG))[0]:
+        pass
+    return waited[2], BACKEND.waited
+
+
+def by_popen() -> Usage:
+    process = rusage.Popen([sys.executable, "-S", "-c", ""])
+    while process.poll() is None:
+        pass
+    assert process.rusage is not None
+    return process.rusage, process.measured
+
+
+not_on_linux = pytest.mark.skipif(
+    sys.platform == "linux", reason="RUSAGE_CHILDREN has the launcher's usage too"
+)
 
 
 @forks
-def test_usage_is_complete_at_once() -> None:
+@pytest.mark.parametrize(
+    ("wait", "times"), [(by_wait4, 100), pytest.param(by_popen, 10, marks=not_on_linux)]
+)
+def test_usage_is_complete_at_once(wait: Callable[[], Usage], times: int) -> None:
     """However early the exit is seen: os.wait4 often lacks the last thread then on FreeBSD."""
-
-    def wait() -> tuple[rusage.RUsage, frozenset[str]]:
-        pid = child(lambda: None)
-        while not (waited := rusage.wait4(pid, os.WNOHANG))[0]:
-            pass
-        return waited[2], BACKEND.waited
-
-    for _ in range(100):
-        check_counters(wait)
-
-
-@forks
-@pytest.mark.skipif(sys.platform == "linux", reason="RUSAGE_CHILDREN has the launcher's usage too")
-def test_usage_of_popen_is_complete_at_once() -> None:
-    def wait() -> tuple[rusage.RUsage, frozenset[str]]:
-        process = rusage.Popen([sys.executable, "-S", "-c", ""])
-        while process.poll() is None:
-            pass
-        assert process.rusage is not None
-        return process.rusage, process.measured
-
-    for _ in range(10):
-        check_counters(wait)
+    for _ in range(times):
+        before = rusage.getrusage(rusage.RUSAGE_CHILDREN)
+        usage, measured = wait()
+        grown = rusage.getrusage(rusage.RUSAGE_CHILDREN) - before
+        counted = [name for name in rusage.RUsage._fields[6:] if name in measured]
+        if BACKEND.name == "Linux" and usage.ru_nvcsw == grown.ru_nvcsw + 1:
+            # Between wait_task_zombie()'s sum and its copy for the caller came the last switch.
+            counted.remove("ru_nvcsw")
+        assert [getattr(usage, name) for name in counted] == [
+            getattr(grown, name) for name in counted
+        ]
 
 
 @forks
