@@ -1,28 +1,34 @@
-"""Parts of scenes of processes: children that do what they are told, namespaces, process IDs."""
+"""Scenes of processes: actors that do what they are told, namespaces, process IDs."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import json
 import os
 import platform
+import secrets
 import signal
+import socket
+import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import actor
 import pytest
 from checks import hide_lists_of_children
-from conftest import become_nobody, in_child
+from conftest import in_child
 
 import rusage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # While their files can be read.
 IMPORTED = [getattr(rusage, name, None) for name in ("Process", "Tree")]
+MIB = 2**20
 CLONE_VM, CLONE_NEWNS, CLONE_NEWPID = 0x100, 0x20000, 0x20000000
 MS_PRIVATE_REC = 0x44000
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 1, 4, 15, 36
@@ -120,95 +126,120 @@ def clone() -> int:
 stacks: list[object] = []  # one for each child: a return address is on it
 
 
-class Child:
-    """A forked child that calls its methods for its parent."""
+class Scene:
+    """Actors, the first of which is a child of this process."""
 
-    def __init__(self) -> None:
-        self.read, write = os.pipe()
-        read, self.write = os.pipe()
-        self.go_on, self.let_go_on = os.pipe()
-        self.pid = os.fork()
-        if self.pid:
-            os.close(read)
-            os.close(write)
+    def __init__(self, way: str, *words: str) -> None:
+        self.actors: list[Actor] = []
+        if sys.platform == "win32":
+            self.server = socket.create_server(("127.0.0.1", 0))
+            address = str(self.server.getsockname()[1])
+        else:
+            self.server = socket.socket(socket.AF_UNIX)
+            address = f"scene-{secrets.token_hex(8)}"
+            self.server.bind(address)
+            self.server.listen(100)
+        self.popen = None
+        if way == "execute":
+            self.popen = subprocess.Popen([*actor.COMMAND, address, *words])
+        elif not os.fork():
+            os.closerange(3, 4096)
+            actor.act(address)
+        self.root = Actor(self)
+        self.pid = self.root.pid
+
+    @property
+    def pids(self) -> set[int]:
+        """Return the process IDs of all actors."""
+        return {each.pid for each in self.actors}
+
+    def wait(self) -> int:
+        """Wait for the end of the first one; return its return code."""
+        if self.popen:
+            return self.popen.wait()
+        return os.waitstatus_to_exitcode(os.waitpid(self.root.pid, 0)[1])
+
+    def release(self) -> None:
+        """Let all end, and wait for the first one."""
+        if self.server.fileno() < 0:
             return
-        os.close(self.read)
-        os.close(self.write)
-        self.forked: list[int] = []
-        try:
-            while line := os.read(read, 100):
-                answer = getattr(self, f"do_{line.decode()}")()
-                os.write(write, str(answer or 0).encode())
-        finally:
-            os._exit(0)
+        for each in self.actors:
+            with contextlib.suppress(OSError):  # it has ended
+                each.connection.shutdown(socket.SHUT_WR)
+        for each in self.actors:
+            with contextlib.suppress(OSError):
+                each.lines.read()  # until its end
+            each.lines.close()
+            each.connection.close()
+        self.server.close()
+        with contextlib.suppress(ChildProcessError):  # somebody has waited
+            self.wait()
 
-    def __call__(self, word: str) -> int:
-        """Let it do something; return the answer."""
-        os.write(self.write, word.encode())
-        return int(os.read(self.read, 100))
 
-    def __enter__(self) -> Child:  # noqa: PYI034 (there is no other Self before Python 3.11)
-        return self
+class Actor:
+    """A process that does what it is told; its words are the functions of ``programs/actor.py``."""
 
-    def __exit__(self, *_: object) -> None:
-        """End it."""
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        for fd in self.read, self.write, self.go_on, self.let_go_on:
-            os.close(fd)
+    def __init__(self, scene: Scene) -> None:
+        """Accept the next one that connects."""
+        self.connection, _ = scene.server.accept()
+        self.lines = self.connection.makefile("rw")
+        self.scene, self.pid = scene, self.answer()
+        scene.actors.append(self)
 
-    def do_burn(self) -> None:
-        """Use CPU time."""
-        while time.process_time() < 0.2:
-            pass
+    def tell(self, *words: object) -> None:
+        """Tell it to do something."""
+        print(json.dumps(words), file=self.lines, flush=True)
 
-    def do_start_threads(self) -> None:
-        """Start many threads that do nothing."""
-        for _ in range(800):
-            threading.Thread(target=signal.pause).start()
+    def answer(self) -> Any:
+        """Return what it answers when it has done so."""
+        return json.loads(self.lines.readline())
 
-    def do_fork(self) -> int:
-        """Start a child that does nothing."""
-        pid = os.fork()
-        if not pid:
-            signal.alarm(60)  # a failed scene may leave it
-            while True:
-                signal.pause()
-        self.forked.append(pid)
-        return pid
+    def __call__(self, *words: object) -> Any:
+        """Tell it to do something, and return what it answers."""
+        self.tell(*words)
+        return self.answer()
 
-    def do_fork_and_burn(self) -> int:
-        """Start a child that waits for a byte, and then uses CPU time."""
-        self.ready, ready = os.pipe()
-        pid = os.fork()
-        if not pid:
-            os.read(self.go_on, 1)
-            self.do_burn()
-            os.write(ready, b"x")
-            signal.pause()
-        self.forked.append(pid)
-        return pid
+    def start(self, way: str = "fork") -> Actor:
+        """Let it start another one, or become it."""
+        self.tell(way)
+        started = Actor(self.scene)
+        if way != "execute_here":
+            self.answer()
+        return started
 
-    def do_burnt(self) -> None:
-        """Wait until it has done so."""
-        os.read(self.ready, 1)
+    def grow(self, tree: dict[str, Any]) -> None:
+        """Let it do its part, and start its children: see ``held``."""
+        self("touch", tree.get("mib", 0))
+        self("burn", tree.get("burn", 0))
+        for child in tree.get("children", ()):
+            self.start("fork" if child.get("fork") else "execute").grow(child)
 
-    def do_end(self) -> None:
-        """End the last child, and wait for it."""
-        pid = self.forked.pop()
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
 
-    def do_adopt(self) -> int:
-        """Adopt orphans from now on; start a child that waits, then starts another one and ends."""
-        assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
-        pid = os.fork()
-        if not pid:
-            os.read(self.go_on, 1)
-            self.do_fork()
-            os._exit(0)
-        return pid
+@contextlib.contextmanager
+def playing(way: str = "fork", *words: str) -> Iterator[Actor]:
+    """Yield an actor, which is forked or executed; in the end let all of its scene end."""
+    scene = Scene(way, *words)
+    try:
+        yield scene.root
+    finally:
+        scene.release()
 
-    def do_become_nobody(self) -> None:
-        """Give up root."""
-        become_nobody()
+
+@contextlib.contextmanager
+def held(**tree: Any) -> Iterator[Actor]:
+    """Yield the first of a tree of actors: {"mib": 20, "burn": 0.1, "fork": true, "children": []}.
+
+    All keys may be missing. A child is forked, or executed.
+    """
+    with playing("execute") as root:
+        root.grow(tree)
+        yield root
+
+
+def wait_until(condition: Callable[[], Any], what: str, *, pause: float = 0.002) -> Any:
+    """Wait until a condition is true, and return it; fail after two minutes."""
+    end = time.monotonic() + 120
+    while not (result := condition()):
+        assert time.monotonic() < end, f"after two minutes: not {what}"
+        time.sleep(pause)
+    return result

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from held_trees import wait_until
+from scenes import wait_until
 
 import rusage
 

@@ -12,7 +12,7 @@ import pytest
 from command import MISSING, check, in_words, new_folder, python, record  # noqa: F401 (a fixture)
 from conftest import linux
 from forked import RUSAGE
-from held_trees import wait_until
+from scenes import wait_until
 
 from rusage._cli import oom
 

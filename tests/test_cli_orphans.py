@@ -19,8 +19,8 @@ import pytest
 from command import MISSING, check, new_folder, python, record, run, text  # noqa: F401 (a fixture)
 from conftest import alone, forks
 from forked import RUSAGE, needs_peak
-from held_trees import wait_until
 from peaks import ERROR
+from scenes import wait_until
 
 import rusage
 from rusage._cli.run import CAN_ADOPT, Signals

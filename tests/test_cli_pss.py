@@ -14,8 +14,7 @@ import pytest
 from command import check, in_words, new_folder, plain, python, record, table, tree_of, validated  # noqa: F401 (a fixture)
 from conftest import CPYTHON, alone, become_nobody, root
 from forked import RUSAGE
-from held_trees import wait_until
-from scenes import Child
+from scenes import playing, wait_until
 
 import rusage
 from rusage._backends import BACKEND
@@ -169,17 +168,17 @@ def test_verdicts(case: Any) -> None:
 @alone
 def test_members_that_may_not_be_read() -> None:
     """Their RSS is the difference of the bounds."""
-    other = Child()  # of root
-    become_nobody()
-    with Recording(os.getpid(), 10, -1) as recording:
-        pass
-    found = sampling.tree_record(recording, os.getpid())
-    with rusage.Process(other.pid) as process:
-        rss = process.rss()
-    at_least, at_most = found["_pss_at_least"], found["pss_at_most"]
-    assert at_most - at_least == pytest.approx(rss, rel=0.2)
-    assert at_least < rusage.rss()
-    assert found["unread"] == 0
+    with playing() as other:  # of root
+        become_nobody()
+        with Recording(os.getpid(), 10, -1) as recording:
+            pass
+        found = sampling.tree_record(recording, os.getpid())
+        with rusage.Process(other.pid) as process:
+            rss = process.rss()
+        at_least, at_most = found["_pss_at_least"], found["pss_at_most"]
+        assert at_most - at_least == pytest.approx(rss, rel=0.2)
+        assert at_least < rusage.rss()
+        assert found["unread"] == 0
 
 
 # --- Members that start or end during a reading ---

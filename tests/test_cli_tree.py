@@ -32,7 +32,7 @@ from command import (
 )
 from conftest import alone, become_nobody, root
 from forked import RUSAGE
-from held_trees import wait_until
+from scenes import wait_until
 from terminals import Start, screen, shown_by
 
 import rusage

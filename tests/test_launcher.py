@@ -33,7 +33,7 @@ from conftest import (
     open_files,
     root,
 )
-from held_trees import wait_until
+from scenes import wait_until
 
 import rusage
 import rusage.asyncio

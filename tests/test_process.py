@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from conftest import linux, under_wine
-from scenes import readers, wait_for_state, without_pidfd
+from scenes import MIB, Actor, playing, readers, wait_for_state, without_pidfd
 from system_words import documentation
 
 import rusage
@@ -29,12 +28,12 @@ if "Process" in BACKEND.absent:
 from rusage._backends.linux import rss_error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from rusage._rusage import Process as Handle
 
-PROGRAMS = Path(__file__).parent / "programs"
-REPORTER = PROGRAMS / "reporter.py"
 LINUX = BACKEND.name == "Linux"
-MIB = 2**20
 
 # On Linux a time is cut to a whole tick, of sysconf(_SC_CLK_TCK). Elsewhere the clocks of the two
 # sides may differ.
@@ -56,48 +55,32 @@ class Report(NamedTuple):
     cputime: float
 
 
-class Reporter:
-    """A process that works on request, and reports its own usage."""
-
-    def __init__(self, *arguments: str) -> None:
-        self.popen = subprocess.Popen(
-            [sys.executable, str(REPORTER), *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.pid = self.popen.pid
-
-    def __call__(self, *words: object) -> Report:
-        """Tell it to do something; return its report afterwards."""
-        assert self.popen.stdin is not None
-        assert self.popen.stdout is not None
-        print(*words, file=self.popen.stdin, flush=True)
-        usage, high_water_mark, cputime = json.loads(self.popen.stdout.readline())
-        return Report(RUsage._make(usage), high_water_mark, cputime)
-
-    def end(self, process: rusage.Process) -> None:
-        """End it, without reaping it."""
-        self.popen.kill()
-        if hasattr(os, "waitid"):
-            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-            return
-        with contextlib.suppress(ProcessLookupError):  # PyPy and Windows
-            while True:
-                process.cputime()
-                time.sleep(0.01)
-
-    def close(self) -> None:
-        """Wait for its end."""
-        self.popen.kill()
-        self.popen.communicate()
+def report_of(running: Actor, *words: object) -> Report:
+    """Tell a process to do something; return its report afterwards."""
+    if words:
+        running(*words)
+    usage, high_water_mark, cputime = running("report")
+    return Report(RUsage._make(usage), high_water_mark, cputime)
 
 
-def reporter(*arguments: str) -> contextlib.closing[Reporter]:
-    """Return a process that reports its own usage, as a context."""
-    running = Reporter(*arguments)
-    running("report")
-    return contextlib.closing(running)
+@contextlib.contextmanager
+def reporting(*words: str) -> Iterator[Actor]:
+    """Yield a process that has reported its own usage once, which imports modules."""
+    with playing("execute", *words) as running:
+        running("report")
+        yield running
+
+
+def end(running: Actor, process: rusage.Process) -> None:
+    """End it, without reaping it."""
+    os.kill(running.pid, signal.SIGTERM)
+    if hasattr(os, "waitid"):
+        os.waitid(os.P_PID, running.pid, os.WEXITED | os.WNOWAIT)
+        return
+    with contextlib.suppress(ProcessLookupError):  # PyPy and Windows
+        while True:
+            process.cputime()
+            time.sleep(0.01)
 
 
 def handle_of(process: rusage.Process) -> Handle:
@@ -115,16 +98,16 @@ WAYS = ["as it is", *(["without pidfd"] if LINUX else [])]
 ways = pytest.mark.parametrize("way", WAYS)
 
 
-def compare(running: Reporter, process: rusage.Process, *words: object) -> RUsage:
+def compare(running: Actor, process: rusage.Process, *words: object) -> RUsage:
     """Tell a process to do something, and return a reading.
 
     Fail if it does not lie between two reports of the process itself.
     """
-    before = running(*words)
+    before = report_of(running, *words)
     usage = process.getrusage()
     peak = process.peak() if "ru_maxrss" in process.measured else None
     cputime = process.cputime()
-    after = running("report")
+    after = report_of(running)
     for name in RUsage._fields:
         low, value, high = (getattr(one, name) for one in (before.usage, usage, after.usage))
         if name not in process.measured:
@@ -147,11 +130,6 @@ def compare(running: Reporter, process: rusage.Process, *words: object) -> RUsag
     return usage
 
 
-def faults(usage: RUsage) -> int:
-    """Return all page faults: Linux 5.10 counts the first use of shared memory as major ones."""
-    return usage.ru_minflt + usage.ru_majflt
-
-
 # --- Figures ---
 
 
@@ -159,10 +137,10 @@ def faults(usage: RUsage) -> int:
 @ways
 def test_figures_are_the_processs_own(way: str) -> None:
     """They lie between two reports of the process and follow what it does; only the size falls."""
-    with reporter() as running, opened(running.pid, way) as process:
+    with reporting() as running, opened(running.pid, way) as process:
         assert process.pid == running.pid
         assert process.measured == BACKEND.process
-        first = compare(running, process, "report")
+        first = compare(running, process)
         second = compare(running, process, "burn", 0.15)
         assert sum(second[:2]) - sum(first[:2]) > 0.1
         before = process.rss()
@@ -170,7 +148,7 @@ def test_figures_are_the_processs_own(way: str) -> None:
         during = process.rss()
         assert during - before == pytest.approx(100 * MIB, abs=ERROR + 4 * MIB)
         if "ru_minflt" in process.measured:
-            assert faults(third) - faults(second) > 0
+            assert third.ru_minflt > second.ru_minflt
         fourth = compare(running, process, "untouch")
         assert process.rss() < during - 50 * MIB
         if "ru_maxrss" in process.measured:
@@ -193,7 +171,7 @@ def test_cputime_counts_nanoseconds() -> None:
 )
 def test_first_thread_has_ended(way: str) -> None:
     """/proc shows a zombie without memory, but the process lives and is measured."""
-    with reporter("without_first_thread") as running, opened(running.pid, way) as process:
+    with reporting("thread") as running, opened(running.pid, way) as process:
         wait_for_state(running.pid, "Z")
         assert process.measured == BACKEND.process
         compare(running, process, "touch", 20)
@@ -203,7 +181,7 @@ def test_first_thread_has_ended(way: str) -> None:
         compare(running, process, "burn", 0.05)
         with opened(running.pid, way) as another:
             compare(running, another, "touch", 20)
-        running.end(process)
+        end(running, process)
         assert_ended(process)
 
 
@@ -246,11 +224,11 @@ def test_directory_unreadable_for_a_moment() -> None:
 
     That is here another process's directory.
     """
-    with reporter() as running, rusage.Process(running.pid) as process:
+    with reporting() as running, rusage.Process(running.pid) as process:
         handle = handle_of(process)
         if handle.pidfd < 0:
             pytest.skip("without pidfd_open(2) the second ESRCH is believed")
-        with reporter() as other:
+        with reporting() as other:
             ended = os.open(f"/proc/{other.pid}", os.O_RDONLY)
         good = os.dup(handle.directory)
         for method in readers(process)[1:]:
@@ -260,7 +238,7 @@ def test_directory_unreadable_for_a_moment() -> None:
             assert method()
             mended.join()
         os.dup2(ended, handle.directory, inheritable=False)
-        running.end(process)
+        end(running, process)
         assert_ended(process)
         os.close(good)
         os.close(ended)
@@ -272,7 +250,7 @@ def test_end_that_is_seen_for_a_moment() -> None:
 
     That moment is here a pipe with data.
     """
-    with reporter() as running, rusage.Process(running.pid) as process:
+    with reporting() as running, rusage.Process(running.pid) as process:
         handle = handle_of(process)
         pidfd, (read_end, write_end) = handle.pidfd, os.pipe()
         os.write(write_end, b"x")
@@ -302,7 +280,7 @@ def test_ended_processes_cost_no_waiting() -> None:
         counted: int = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
         return counted
 
-    with reporter() as running, rusage.Process(running.pid) as process:
+    with reporting() as running, rusage.Process(running.pid) as process:
         if handle_of(process).pidfd < 0:
             pytest.skip("without pidfd_open(2) an end is confirmed a millisecond later")
     with subprocess.Popen([sys.executable, "-S", "-c", ""]) as zombie:
@@ -332,13 +310,13 @@ def assert_ended(process: rusage.Process) -> None:
 @ways
 def test_process_that_has_ended(way: str) -> None:
     """Whether or not it has been waited for."""
-    with reporter() as running, opened(running.pid, way) as process:
-        running.end(process)
+    with reporting() as running, opened(running.pid, way) as process:
+        end(running, process)
         assert_ended(process)
         text = "has ended" if hasattr(os, "waitid") else "(?i)process"
         with pytest.raises(ProcessLookupError, match=text):
             rusage.Process(running.pid)
-        running.close()
+        running.scene.wait()
         assert_ended(process)
         with pytest.raises(ProcessLookupError):
             rusage.Process(running.pid)

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING
 import pytest
 from checks import refuse
 from conftest import alone, linux, open_files, root
-from held_trees import wait_until
 from scenes import (
     PIDFD_OPEN,
     PIDFD_SEND_SIGNAL,
-    Child,
     fails,
     filters_x86_64,
     in_namespaces,
     mount,
     next_pid,
+    playing,
     readers,
+    wait_until,
     without_pidfd,
 )
 
@@ -56,12 +56,12 @@ def test_reused_number() -> None:
     """Another process that has got the number is never read."""
 
     def scene() -> None:
-        with Child() as child:
-            child("burn")
+        with playing() as child:
+            child("burn", 0.2)
             processes = [rusage.Process(child.pid), without_pidfd(rusage.Process(child.pid))]
             assert [process.cputime() >= 0.15 for process in processes] == [True, True]
         next_pid(child.pid)
-        with Child() as other, rusage.Process(other.pid) as another:
+        with playing() as other, rusage.Process(other.pid) as another:
             assert other.pid == child.pid
             assert another.cputime() < 0.15
             for process in processes:
@@ -77,14 +77,14 @@ def test_fork_into_a_namespace() -> None:
 
     def look() -> None:
         next_pid(child.pid)
-        with Child() as other:
+        with playing() as other:
             assert other.pid == child.pid
             usage = process.getrusage()
             assert abs(process.cputime() - usage.ru_utime - usage.ru_stime) < 1e-6
             assert process.cputime() >= 0.15
 
-    with Child() as child, rusage.Process(child.pid) as process:
-        child("burn")
+    with playing() as child, rusage.Process(child.pid) as process:
+        child("burn", 0.2)
         in_namespaces(look)
 
 
@@ -147,13 +147,13 @@ def test_system_without_pidfd(call: int, code: int) -> None:
     fails(ProcessLookupError, lambda: rusage.Process(thread.native_id or 0))
     stop.set()
     thread.join()
-    with Child() as child:
-        child("burn")
+    with playing() as child:
+        child("burn", 0.2)
         process = rusage.Process(child.pid)
         assert process.measured == BACKEND.process
         assert process.getrusage().ru_minflt > 0
         assert process.cputime() >= 0.15
-        child("fork")
+        child("fork_idle")
         with rusage.Tree(child.pid) as tree:
             assert tree.sample().processes == 2
             tree.send_signal(signal.SIGKILL)

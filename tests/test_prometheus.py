@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,9 +17,8 @@ import pytest
 from conftest import linux, no_files, root, under_wine
 from conversion import HIGH_WATER_MARK, SIZE, pretend
 from expected import SYSTEMS
-from held_trees import held
 from prometheus_client.core import Metric
-from scenes import in_namespaces
+from scenes import held, in_namespaces
 
 import rusage
 from rusage import RUsage, _memory
@@ -216,16 +216,16 @@ def test_usage_is_between_two_readings() -> None:
 
 @needs_process
 def test_process_that_has_ended() -> None:
-    with held() as tree, rusage.Process(tree.root) as process:
+    with held() as tree, rusage.Process(tree.pid) as process:
         collector = UsageCollector(process)
         names = [metric.name for metric in collector.describe()]
         assert [metric.name for metric in collector.collect()] == names
         assert is_between(process.getrusage(), samples(collector.collect()), process.getrusage())
-        tree.popen.kill()
+        os.kill(tree.pid, signal.SIGTERM)
         if hasattr(os, "waitid"):  # neither on Windows nor in PyPy
-            os.waitid(os.P_PID, tree.root, os.WEXITED | os.WNOWAIT)
+            os.waitid(os.P_PID, tree.pid, os.WEXITED | os.WNOWAIT)
             assert list(collector.collect()) == []
-        tree.popen.wait()
+        tree.scene.wait()
         assert list(collector.collect()) == []
         assert [metric.name for metric in collector.describe()] == names
     with pytest.raises(ValueError, match="closed"):
@@ -234,13 +234,13 @@ def test_process_that_has_ended() -> None:
 
 @needs_process
 def test_workers() -> None:
-    with held() as tree, rusage.Process(tree.root) as process:
-        pids = [tree.root, os.getpid()]
+    with held() as tree, rusage.Process(tree.pid) as process:
+        pids = [tree.pid, os.getpid()]
         collector = WorkersCollector(lambda: pids)
         names = samples(UsageCollector(process).collect()).keys()
         found = samples(collector.collect())
         assert [*collector.describe()] == [*UsageCollector(process).describe()]
-        tree.popen.kill()
+        os.kill(tree.pid, signal.SIGTERM)
     assert found.keys() == {f"{name} {pid}" for name in names for pid in pids}
     of_child, own = (found[f"process_cpu_seconds_total {pid}"] for pid in pids)
     # Wine reports the times of the asking process.

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from examples import blocks, file_name
-from held_trees import wait_until
 from peaks import resets
+from scenes import wait_until
 from servers import (
     APPLICATION,
     config,

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 from conftest import CPYTHON, called_after, forks, in_child, linux, no_files, open_files
-from held_trees import MIB, held, wait_until
+from scenes import MIB, held, wait_until
 
 import rusage
 from rusage._backends import BACKEND
@@ -95,14 +95,14 @@ def test_time_between_opening_and_start(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_largest_and_its_members() -> None:
     tree = held(mib=5, children=[{"mib": 20}, {"mib": 30}])
-    with tree as running, rusage.record(running.root, interval=FAST) as r:
+    with tree as running, rusage.record(running.pid, interval=FAST) as r:
         wait_for(r, 3)
-        os.kill(next(iter(running.pids - {running.root})), signal.SIGTERM)
+        os.kill(next(iter(running.scene.pids - {running.pid})), signal.SIGTERM)
         wait_until(lambda: r.samples[-1].processes == 2, "two processes")
         wait_for(r, len(r.samples) + 2)
     assert r.largest == max(r.samples, key=lambda sample: sample.rss)
     assert sum(member.rss for member in r.members) == r.largest.rss
-    assert {member.pid for member in r.members} == running.pids
+    assert {member.pid for member in r.members} == running.scene.pids
     assert r.largest.processes == 3
     assert r.largest.rss > 55 * MIB
 
@@ -199,13 +199,13 @@ def test_samples_during_a_slow_start(when: str, monkeypatch: pytest.MonkeyPatch)
 
     seen: list[rusage.Sample] = []
     with held() as running:
-        r = rusage.record(running.root, interval=FAST, on_sample=seen.append)
+        r = rusage.record(running.pid, interval=FAST, on_sample=seen.append)
 
         def start_slowly(*arguments: Any) -> None:
             _threads.start_without_signals(*arguments)
             wait_for(r, 5)
             if when == "at the end":
-                running.release()
+                running.scene.release()
                 wait_until(lambda: not threads(), "the end of the thread")
             assert not seen
 
@@ -213,7 +213,7 @@ def test_samples_during_a_slow_start(when: str, monkeypatch: pytest.MonkeyPatch)
         with r:
             if when == "in the block":
                 wait_until(lambda: seen, "calls")
-                running.release()
+                running.scene.release()
                 wait_until(lambda: not threads(), "the end of the thread")
     assert len(seen) >= 5
     assert seen == r.samples
@@ -494,12 +494,12 @@ def test_zombie() -> None:
 def test_recording_that_is_never_stopped() -> None:
     seen: list[rusage.Sample] = []
     with held() as running:
-        rusage.record(running.root, interval=FAST, on_sample=seen.append).start()
+        rusage.record(running.pid, interval=FAST, on_sample=seen.append).start()
         gc.collect()
         before = len(seen)
         wait_until(lambda: len(seen) > before + 2, "more samples")
         with pytest.warns(ResourceWarning, match="unclosed <rusage.record: "):  # noqa: PT031 (at some time)
-            running.release()
+            running.scene.release()
             wait_for_the_end()
             gc.collect()
 

@@ -32,8 +32,7 @@ from conftest import (
     open_files,
     under_wine,
 )
-from held_trees import MIB, held, wait_until
-from scenes import PR_SET_NAME, Child
+from scenes import MIB, PR_SET_NAME, held, playing, wait_until
 
 import rusage
 from rusage._backends import BACKEND
@@ -97,12 +96,12 @@ FAMILY = {
 
 def test_sizes_of_a_held_tree() -> None:
     """Every member's size and their sum are exact, and psutil's; the first member is the root."""
-    with held(**FAMILY) as running, rusage.Tree(running.root) as tree:
-        sample = check_sizes(tree, running.pids)
+    with held(**FAMILY) as running, rusage.Tree(running.pid) as tree:
+        sample = check_sizes(tree, running.scene.pids)
         assert sample.rss > 79 * MIB
-        assert tree.members()[0].pid == tree.pid == running.root
+        assert tree.members()[0].pid == tree.pid == running.pid
         psutil = pytest.importorskip("psutil")
-        root = psutil.Process(running.root)
+        root = psutil.Process(running.pid)
         theirs = {one.pid: one.memory_info().rss for one in [root, *root.children(recursive=True)]}
         assert {member.pid: member.rss for member in tree.members()} == theirs
         assert tree.rss() == sum(theirs.values())
@@ -156,8 +155,8 @@ def test_odd_names() -> None:
                 assert read.cputime < after.ru_utime + after.ru_stime + 0.1
 
     in_child(scene)
-    with held(mib=1) as running, rusage.Tree(running.root) as tree:
-        assert tree.members()[0].name == Path(f"/proc/{running.root}/comm").read_text()[:-1]
+    with held(mib=1) as running, rusage.Tree(running.pid) as tree:
+        assert tree.members()[0].name == Path(f"/proc/{running.pid}/comm").read_text()[:-1]
 
 
 # Other processes that execute Python share pages with these ones; some may start or end meanwhile.
@@ -171,15 +170,15 @@ def test_pss_counts_shared_pages_once() -> None:
     The sum of ``smaps_rollup`` is about one of them, ``rss`` is all.
     """
     children = [{"fork": True}] * 5
-    with held(mib=50, children=children) as running, rusage.Tree(running.root) as tree:
-        kernel = {pid: pss_of(Path(f"/proc/{pid}/smaps_rollup")) for pid in running.pids}
+    with held(mib=50, children=children) as running, rusage.Tree(running.pid) as tree:
+        kernel = {pid: pss_of(Path(f"/proc/{pid}/smaps_rollup")) for pid in running.scene.pids}
         sample = tree.sample(pss=True)
         assert [tree.pss(), sample.pss] == pytest.approx([sum(kernel.values())] * 2, abs=SHARED)
         assert sample.rss > 6 * 50 * MIB
         assert tree.pss() < sample.rss / 2
-        with rusage.Process(running.root) as process:
-            assert process.pss() == pytest.approx(kernel[running.root], abs=SHARED)
-            running.release()
+        with rusage.Process(running.pid) as process:
+            assert process.pss() == pytest.approx(kernel[running.pid], abs=SHARED)
+            running.scene.release()
             with pytest.raises(ProcessLookupError):
                 process.pss()
     assert rusage.pss() == pytest.approx(pss_of(Path("/proc/self/smaps_rollup")), abs=SHARED)
@@ -300,7 +299,7 @@ def test_no_file_stays_open() -> None:
     ):
         before = open_files()
         for _ in range(4):
-            check_sizes(stack.enter_context(rusage.Tree(running.root)), running.pids)
+            check_sizes(stack.enter_context(rusage.Tree(running.pid)), running.scene.pids)
         assert open_files() == before
 
 
@@ -309,13 +308,15 @@ def test_no_file_stays_open() -> None:
 
 def test_orphans_stay_members() -> None:
     """A member whose parent has ended stays until it ends itself."""
-    with held(children=[{"children": [{"mib": 3}]}]) as running, rusage.Tree(running.root) as tree:
-        check_sizes(tree, running.pids)
+    with held(children=[{"children": [{"mib": 3}]}]) as running, rusage.Tree(running.pid) as tree:
+        check_sizes(tree, running.scene.pids)
         middle = tree.members()[1].pid
         os.kill(middle, signal.SIGTERM)
-        wait_until(lambda: tree.sample().processes < len(running.pids), "the end of one process")
-        check_sizes(tree, running.pids - {middle})
-        running.release()
+        wait_until(
+            lambda: tree.sample().processes < len(running.scene.pids), "the end of one process"
+        )
+        check_sizes(tree, running.scene.pids - {middle})
+        running.scene.release()
         wait_until(lambda: not tree.sample().processes, "the end of all")
         sample = tree.sample()
         assert (sample.rss, *sample[3:]) == (0, 0, 0, None)
@@ -352,13 +353,13 @@ def test_cpu_time_of_held_members() -> None:
     with rusage.Tree() as tree:
         before = rusage.cputime()
         with held(burn=0.1, children=[{"burn": 0.2}, {"burn": 0.05}]) as running:
-            low = times(running.pids) + rusage.cputime() - before
+            low = times(running.scene.pids) + rusage.cputime() - before
             value = tree.cputime()
-            high = times(running.pids) + rusage.cputime()
+            high = times(running.scene.pids) + rusage.cputime()
             assert low - 2 * TICK <= value <= high + 2 * TICK
             assert value >= 0.3
-            with rusage.Tree(running.root) as later:
-                assert later.cputime() <= times(running.pids) - 0.35 + 3 * TICK
+            with rusage.Tree(running.pid) as later:
+                assert later.cputime() <= times(running.scene.pids) - 0.35 + 3 * TICK
                 assert later.sample().cputime < 0.3
 
 
@@ -385,7 +386,7 @@ def test_cpu_time_of_children_that_were_never_read() -> None:
 @forks
 def test_signal_to_each_member() -> None:
     """All members of a tree get it, and no other process; an invalid one is refused."""
-    with held(**FAMILY) as running, held() as other, rusage.Tree(running.root) as tree:
+    with held(**FAMILY) as running, held() as other, rusage.Tree(running.pid) as tree:
         for number in -1, 10_000:
             with pytest.raises(OSError, match="nvalid") as caught:
                 tree.send_signal(number)
@@ -396,9 +397,9 @@ def test_signal_to_each_member() -> None:
         unread = mock.patch.object(tree, "_read_into", side_effect=BlockingIOError)
         with unread, pytest.raises(BlockingIOError):
             tree.send_signal(signal.SIGKILL)
-        assert running.popen.wait(60) == -signal.SIGKILL
+        assert running.scene.wait() == -signal.SIGKILL
         wait_until(lambda: not tree.sample().processes, "the end of all")
-        assert other.popen.poll() is None
+        assert os.waitpid(other.pid, os.WNOHANG) == (0, 0)
         tree.send_signal(signal.SIGKILL)  # to no process
 
 
@@ -421,9 +422,9 @@ rusage.Tree().send_signal(signal.SIGKILL)
 @pytest.mark.skipif(BACKEND.name != "Windows", reason="tests TerminateProcess")
 def test_signal_on_windows() -> None:
     """Each member is terminated with this status."""
-    with held(children=[{}]) as running, rusage.Tree(running.root) as tree:
+    with held(children=[{}]) as running, rusage.Tree(running.pid) as tree:
         tree.send_signal(7)
-        assert running.popen.wait() == 7
+        assert running.scene.wait() == 7
 
 
 # --- The object ---
@@ -450,7 +451,7 @@ def test_threads_share_a_tree(calls: Callable[[Callable[[], None]], None]) -> No
             errors = {str(reading.exception()) for reading in readings}
         assert (set(seen), errors) == ({3}, {"this Tree is closed"})
 
-    with held(children=[{}, {}]) as running, rusage.Tree(running.root) as tree:
+    with held(children=[{}, {}]) as running, rusage.Tree(running.pid) as tree:
         calls(use)
 
 
@@ -479,7 +480,7 @@ def test_fork_while_another_thread_reads() -> None:
     with (
         held(children=[{"fork": True}] * 20) as running,
         os.fdopen(pipe[0]) as lines,
-        rusage.Tree(running.root) as tree,
+        rusage.Tree(running.pid) as tree,
         ThreadPoolExecutor(1) as reader,
     ):
         reader.submit(read)
@@ -523,7 +524,7 @@ def test_fork_in_a_handler(step: int) -> None:
 def test_too_many_open_files() -> None:
     """The error is EMFILE; later readings are right again."""
     filling: list[int] = []
-    with rusage.Tree() as tree, Child():
+    with rusage.Tree() as tree, playing():
         with contextlib.suppress(OSError):
             while True:
                 filling.append(os.open("/dev/null", os.O_RDONLY))
@@ -557,9 +558,8 @@ def test_few_free_descriptors() -> None:
         assert not pss or sample.pss == pytest.approx(expected, rel=0.1)
         return sample.processes - sample.unread
 
-    with Child() as child, rusage.Tree() as tree:
-        child("fork")
-        child("fork")
+    with playing() as child, rusage.Tree() as tree:
+        child("fork_idle", 2)
         tree.sample()
         expected = tree.pss()
         filling = [os.open("/dev/null", os.O_RDONLY)]
@@ -576,8 +576,6 @@ def test_few_free_descriptors() -> None:
             assert count() == 4, free
         os.close(filling.pop())
         assert 0 < max(errors) < 4  # a reading needs four at most
-        child("end")
-        child("end")
 
 
 @forks

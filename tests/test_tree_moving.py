@@ -1,7 +1,7 @@
-"""``Tree`` of processes that fork, exec, grow, end, are orphaned, stop and become zombies.
+"""``Tree`` of processes that start, execute, work, stop, end and are orphaned, in any order.
 
-A program is read by ``Tree`` all the time: no reading may contradict its log, or the kernel's
-account.
+After each step it has the living ones as its members. During a step no reading loses a member, and
+the CPU time is neither below what they say, nor above what a reaper has waited for.
 """
 
 from __future__ import annotations
@@ -9,168 +9,213 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import random
-import subprocess
+import select
+import signal
 import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from checks import hide_lists_of_children
-from conftest import PROGRAMS, alone, forks
-from moving_tree import OPTIONS
+from conftest import alone, forks
+from scenes import Actor, Scene
 
 import rusage
 from rusage._backends import BACKEND
 from rusage._rusage import lib
 
-if TYPE_CHECKING:
-    from pathlib import Path
+try:
+    from hypothesis import HealthCheck, settings
+    from hypothesis import strategies as st
+    from hypothesis.stateful import (
+        RuleBasedStateMachine,
+        invariant,
+        precondition,
+        rule,
+        run_state_machine_as_test,
+    )
+except ModuleNotFoundError:
+    pytest.skip(reason="no hypothesis: pip install --group tests", allow_module_level=True)
 
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif("Tree" in BACKEND.absent, reason="this system has no Tree"),
     forks,
 ]
-INFINITE = float("inf")
-# Ways of the program, and two more: "subreaper" makes this process wait for orphans, so that the
-# account is complete; "listed" makes it list all processes, as where /proc has no lists of
-# children.
+TICK = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0
+# Of the processes, and of this one: "subreaper" makes it wait for orphans, so that its account is
+# complete; "listed" makes it list all processes, as where /proc has no lists of children.
 WAYS = ["", "ignore"]
 if BACKEND.adopts_orphans:
-    WAYS += ["subreaper kill"]
+    WAYS += ["subreaper"]
 # PyPy does not find itself under the filter.
 system = sys.platform, platform.machine(), sys.implementation.name
 if system == ("linux", "x86_64", "cpython") and sys.maxsize > 2**32:
     WAYS += ["subreaper listed"]
+one = st.integers(0, 1000)  # of the living actors
 
 
-class Reading(NamedTuple):
-    """One reading, and the times before and after it."""
-
-    before: float
-    after: float
-    pids: set[int]
+def time_of_all() -> float:
+    """Return the CPU time of this process and of all that it has waited for."""
+    return rusage.cputime() + rusage.cputime(rusage.RUSAGE_CHILDREN)
 
 
-class Life:
-    """What a process wrote of itself."""
+class Moving(RuleBasedStateMachine):
+    """A tree whose root is this process or a child, and its steps."""
+
+    root, ways = "this", ""
 
     def __init__(self) -> None:
-        self.born = self.start = self.end = INFINITE
-        self.parent = 0
+        super().__init__()
+        self.before = time_of_all()
+        tree = rusage.Tree() if self.root == "this" else None
+        self.scene = Scene("fork")
+        self.tree = tree or rusage.Tree(self.scene.pid)
+        self.living, self.parents = [self.scene.root], {self.scene.pid: os.getpid()}
+        self.seen: set[int] = set()
+        self.cputime = self.burnt = 0.0
+        if "ignore" in self.ways:
+            self.scene.root("ignore_children")
 
-    def covers(self, reading: Reading) -> bool:
-        """Return whether the process lived during the whole reading."""
-        return self.start <= reading.before and reading.after <= self.end
+    def members(self) -> set[int]:
+        """Return the members' process IDs but for this process."""
+        return {member.pid for member in self.tree.members()} - {os.getpid()}
 
+    def pids(self) -> set[int]:
+        """Return the process IDs of the living actors."""
+        return {actor.pid for actor in self.living}
 
-def lives(path: Path) -> dict[int, Life]:
-    """Read the log."""
-    found: dict[int, Life] = {}
-    for line in path.read_text().splitlines():
-        pid, event, when, number = line.split()
-        life = found.setdefault(int(pid), Life())
-        if event == "start":
-            life.start, life.parent = float(when), int(float(number))
-            life.born = min(life.born, life.start)
-        elif event == "end":
-            life.end = min(life.end, float(when))
+    def take(self, number: int) -> Actor:
+        """Return one of the living actors."""
+        return self.living[number % len(self.living)]
+
+    def add(self, actor: Actor, parent: Actor) -> None:
+        """Note a start."""
+        self.living.append(actor)
+        self.parents[actor.pid] = parent.pid
+
+    @precondition(lambda self: 0 < len(self.living) < 12)
+    @rule(number=one, way=st.sampled_from(["fork", "fork", "fork_in_thread", "execute"]))
+    def start(self, number: int, way: str) -> None:
+        """Let one start another one."""
+        parent = self.take(number)
+        self.add(parent.start(way), parent)
+
+    @precondition(lambda self: self.living)
+    @rule(number=one)
+    def execute(self, number: int) -> None:
+        """Let one become another program."""
+        before = self.take(number)
+        self.living[self.living.index(before)] = before.start("execute_here")
+
+    @precondition(lambda self: self.living)
+    @rule(number=one, milliseconds=st.integers(1, 30), mebibytes=st.integers(0, 4))
+    def work(self, number: int, milliseconds: int, mebibytes: int) -> None:
+        """Let one use CPU time and memory."""
+        self.take(number)("touch", mebibytes)
+        self.take(number)("burn", milliseconds / 1000)
+        self.burnt += milliseconds / 1000
+
+    @precondition(lambda self: self.living)
+    @rule(number=one, parent_waits=st.booleans())
+    def end(self, number: int, parent_waits: bool) -> None:  # noqa: FBT001 (drawn)
+        """Kill one, which becomes a zombie or is waited for; its children are orphans."""
+        actor = self.living.pop(number % len(self.living))
+        self.seen.remove(actor.pid)
+        parents = [each for each in self.living if each.pid == self.parents[actor.pid]]
+        if parents and parent_waits:
+            parents[0]("end", actor.pid)
         else:
-            life.born = float(number)
-    return found
+            os.kill(actor.pid, signal.SIGKILL)
+        while actor.pid in self.members():
+            pass
 
+    @rule()
+    def reap(self) -> None:
+        """Wait for this process's children that have ended."""
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
 
-def check_members(readings: list[Reading], found: dict[int, Life], *, complete: bool) -> None:
-    """Fail if a member is missing, or none of the tree."""
-    known: set[int] = set()
-    for reading in readings:
-        for pid in reading.pids:
-            assert pid in found, f"{pid} is no process of the tree"
-            assert found[pid].born <= reading.after or found[pid].start == INFINITE
-        living = {pid for pid, life in found.items() if life.covers(reading)}
-        # With parents that a reading must have seen, or may not have seen for the list of children.
-        while complete:
-            more = {pid for pid in living - known if found[pid].parent in known & living}
-            if not more:
+    @precondition(lambda self: self.living)
+    @rule(number=one)
+    def stop(self, number: int) -> None:
+        """Stop one while the tree is read."""
+        actor = self.take(number)
+        os.kill(actor.pid, signal.SIGSTOP)
+        self.check()
+        os.kill(actor.pid, signal.SIGCONT)
+
+    @precondition(lambda self: 0 < len(self.living) < 12)
+    @rule(words=st.dictionaries(one, st.sampled_from(["fork", "execute", "churn", "rest"])))
+    def move_at_once(self, words: dict[int, str]) -> None:
+        """Let several of them change the tree while it is read."""
+        told = {self.take(number): word for number, word in words.items()}
+        moving = {actor.connection: actor for actor in told}
+        for actor, word in told.items():
+            actor.tell(word)
+        while moving:
+            members = self.members()
+            assert self.pids() <= members
+            for connection in select.select([*moving], [], [], 0)[0]:
+                moving.pop(connection)
+        started = {Actor(self.scene) for word in told.values() if word in {"fork", "execute"}}
+        for actor in told:
+            pid = actor.answer()
+            for each in started:
+                if each.pid == pid:
+                    self.add(each, actor)
+        while self.members() - self.pids():
+            pass
+
+    @invariant()
+    def check(self) -> None:
+        """Fail if another process is a member, if one is missing, or if CPU time is lost."""
+        for _ in range(1000):
+            members = self.members()
+            assert self.seen <= members <= self.pids()
+            if members == self.pids():
                 break
-            known |= more
-        known = (known | reading.pids) & (living | reading.pids)
-        missing = (known & living) - reading.pids
-        assert not missing, (missing, reading)
+            time.sleep(0.01)  # one list of children may miss a new one, as of a thread that ends
+        assert members == self.pids()
+        self.seen = members
+        sample = self.tree.sample()
+        assert sample.cputime >= self.cputime
+        assert sample.cputime >= self.burnt - TICK * len(self.parents)
+        self.cputime = sample.cputime
+
+    def teardown(self) -> None:
+        """Fail if CPU time has counted twice: this process has waited for all."""
+        self.scene.release()
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, 0):
+                pass
+        final = self.tree.cputime()
+        self.tree.close()
+        assert final >= self.cputime
+        if "subreaper" in self.ways:
+            assert final <= time_of_all() - self.before + 1e-4
 
 
-def watch(seed: int, count: int, root: str, ways: list[str], path: Path) -> int:
-    """Start a tree, read it until all have ended, and compare; return how many processes it had."""
-    if "subreaper" in ways:
-        assert [lib.rusage_become_reaper(), lib.rusage_become_reaper()] == [0, 0]
-    if "listed" in ways:
-        hide_lists_of_children()
-    chance = random.Random(seed)
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    used_before = rusage.cputime() + rusage.cputime(rusage.RUSAGE_CHILDREN)
-    with contextlib.ExitStack() as stack:
-        tree = stack.enter_context(rusage.Tree()) if root == "this" else None
-        words = [seed / 1e9, count, log, *ways]
-        started = time.monotonic()
-        command = [sys.executable, *OPTIONS, str(PROGRAMS / "moving_tree.py"), *map(str, words)]
-        child = subprocess.Popen(command, pass_fds=[log])
-        if tree is None:
-            tree = stack.enter_context(rusage.Tree(child.pid))
-        readings, last = [], 0.0
-        while True:
-            before = time.monotonic()
-            pids = {member.pid for member in tree.members()} - {os.getpid()}
-            readings.append(Reading(before, time.monotonic(), pids))
-            sample = tree.sample()
-            assert sample.cputime >= last, "the CPU time has fallen"
-            last = sample.cputime
-            # Where it takes long to list all processes, they get their part of the time too.
-            time.sleep(chance.choice([0, 1, 3]) * (time.monotonic() - before))
-            if not pids and reap(chance):
-                break
-        final = tree.cputime()
-    child.returncode = 0
-    found = lives(path)
-    found[child.pid].born = started
-    # One list of children may miss some that live.
-    complete = "listed" in ways or sys.platform != "linux"
-    check_members(readings, found, complete=complete)
-    assert final > 0
-    if "subreaper" in ways:  # then this process has waited for all of them
-        own = rusage.cputime() - used_before
-        truth = rusage.cputime(rusage.RUSAGE_CHILDREN) + (own if root == "this" else 0)
-        assert final <= truth + 1e-4, (final, truth)
-    assert len(readings) > 2
-    return len(found)
-
-
-def reap(chance: random.Random) -> bool:
-    """Wait for children, at times; return whether there is none left."""
-    while chance.random() < 0.8:
-        try:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return True
-        if not pid:
-            return False
-    return False
-
-
-# The number of processes is not above the count; it depends on the order in which threads run.
-LARGE = [
-    pytest.param(seed, 200, marks=[pytest.mark.thorough, pytest.mark.not_emulated])
-    for seed in (11, 12, 13)
-]
+LARGE = pytest.param(300, marks=[pytest.mark.thorough, pytest.mark.not_emulated])
 
 
 @pytest.mark.parametrize("root", ["this", "child"])
 @pytest.mark.parametrize("ways", WAYS)
-@pytest.mark.parametrize(("seed", "count"), [(2, 40), *LARGE])
+@pytest.mark.parametrize("examples", [4, LARGE])
 @alone
-def test_random_tree(seed: int, count: int, ways: str, root: str, tmp_path: Path) -> None:
-    """No member is missing or foreign; the CPU time never falls.
-
-    It is never above what a reaper has waited for.
-    """
-    assert watch(seed, count, root, ways.split(), tmp_path / "log") > 2
+def test_random_tree(examples: int, ways: str, root: str) -> None:
+    if "subreaper" in ways:
+        assert [lib.rusage_become_reaper(), lib.rusage_become_reaper()] == [0, 0]
+    if "listed" in ways:
+        hide_lists_of_children()
+    Moving.root, Moving.ways = root, ways
+    run_state_machine_as_test(
+        Moving,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=15,
+            deadline=None,
+            database=None,
+            suppress_health_check=[*HealthCheck],
+        ),
+    )

@@ -19,13 +19,13 @@ from conftest import PROGRAMS, alone, become_nobody, in_child, open_files, root
 from scenes import (
     KCMP,
     PIDFD_OPEN,
-    Child,
     clone,
     fails,
     filters_x86_64,
     in_namespaces,
     lists,
     next_pid,
+    playing,
     readers,
     wait_for_state,
     without_pidfd,
@@ -82,18 +82,15 @@ def test_reused_number(members: int, hide_lists: Callable[[], None]) -> None:
     def scene() -> None:
         hide_lists()
         keep_few_open()
-        with Child() as stranger:
-            family = Child()
-            for _ in range(members):
-                family("fork")
-            last = family("fork")
+        with playing() as stranger, playing() as family:
+            *_, last = family("fork_idle", members + 1)
             with rusage.Tree(family.pid) as tree, rusage.Tree(family.pid) as unread:
                 count = tree.sample().processes
                 assert last in pids(tree)
                 time.sleep(0.05)  # start times are in ticks of 10 ms
-                family("end")
+                family("end", last)
                 next_pid(last)
-                assert stranger("fork") == last
+                assert stranger("fork_idle") == [last]
                 assert last not in pids(tree)
                 assert tree.sample().processes == count - 1
                 # Without the reading that precedes a signal: a number may be used again in between.
@@ -113,23 +110,21 @@ def test_same_start(way: str) -> None:
 
     def scene() -> None:
         keep_few_open()
-        with Child() as stranger:
-            family = Child()
-            for _ in range(20):
-                family("fork")
+        with playing() as stranger, playing() as family:
+            family("fork_idle", 20)
             if way == "no pidfd":
                 refuse(PIDFD_OPEN, 38)
             for _ in range(100):
-                last = family("fork")
+                (last,) = family("fork_idle")
                 start = stat_of(last)[START]
                 with rusage.Tree(family.pid) as tree:
-                    family("end")
+                    family("end", last)
                     next_pid(last)
-                    assert stranger("fork") == last
+                    assert stranger("fork_idle") == [last]
                     if stat_of(last)[START] == start:
                         tree.send_signal(signal.SIGTERM)
                         break
-                stranger("end")
+                stranger("end", last)
             else:
                 pytest.skip(reason="this machine is too slow")
             os.waitpid(family.pid, 0)
@@ -142,19 +137,17 @@ def test_same_start(way: str) -> None:
 @alone
 def test_adopted_process() -> None:
     """A member that does nothing adopts a process: a reading after 100 ms is complete."""
-    reaper = Child()
-    middle = reaper("adopt")
-    wait_for_state(reaper.pid, "S")
-    time.sleep(0.02)  # it leaves the CPU
-    with rusage.Tree(reaper.pid) as tree:
+    with playing() as reaper, rusage.Tree(reaper.pid) as tree:
+        reaper("adopt")
+        middle = reaper.start()
+        wait_for_state(reaper.pid, "S")
+        time.sleep(0.02)  # it leaves the CPU
         assert [tree.sample().processes for _ in range(3)] == [2] * 3
-        os.write(reaper.let_go_on, b"x")
-        wait_for_state(middle, "Z")
+        orphan = middle.start()
+        os.kill(middle.pid, signal.SIGKILL)
+        wait_for_state(middle.pid, "Z")
         time.sleep(0.1)
-        (this, orphan) = tree.members()
-        assert this.pid == reaper.pid
-        assert orphan.pid not in {this.pid, middle}
-        tree.send_signal(signal.SIGKILL)
+        assert pids(tree) == {reaper.pid, orphan.pid}
 
 
 @alone
@@ -172,10 +165,10 @@ def test_long_list_of_children() -> None:
 def test_children_of_a_process_with_threads() -> None:
     """However many they are: whether a child shares the parent's memory is one question."""
     used = []
-    for words in [], ["start_threads"]:
-        with Child() as parent, rusage.Tree(parent.pid) as tree:
-            for word in words + ["fork"] * 100:
-                parent(word)
+    for threads in 0, 800:
+        with playing() as parent, rusage.Tree(parent.pid) as tree:
+            parent("start_threads", threads)
+            parent("fork_idle", 100)
             before = rusage.cputime()
             assert tree.sample().processes == 101
             used.append(rusage.cputime() - before)
@@ -215,7 +208,7 @@ def test_other_user(hide_lists: Callable[[], None]) -> None:
 
     hide_lists()
     os.setgroups(range(1, 65537))  # the list precedes VmHWM in the status file
-    with Child() as child, rusage.Tree() as tree:
+    with playing() as child, rusage.Tree() as tree:
         child("become_nobody")
         assert pids(tree) == {os.getpid(), child.pid}
         assert tree.sample(pss=True).unread == 0
@@ -226,7 +219,7 @@ def test_other_user(hide_lists: Callable[[], None]) -> None:
 @alone
 def test_member_that_ends_before_its_clock_is_read() -> None:
     """The kernel then says EINVAL."""
-    with Child() as child, rusage.Tree(child.pid) as tree:
+    with playing() as child, rusage.Tree(child.pid) as tree:
         refuse(228, errno.EINVAL)  # clock_gettime, which reads the system's clocks without a call
         assert tree.sample().processes == 0
 
@@ -242,11 +235,11 @@ def test_hidden_processes(hidepid: str, hide_lists: Callable[[], None]) -> None:
 
     def look(other: int) -> None:
         with (
-            Child() as nobody,
+            playing() as nobody,
+            playing() as hidden,
             rusage.Process(1) as opened,
             without_pidfd(rusage.Process(1)) as by_name,
         ):
-            hidden = Child()  # whose pipe the other one does not have
             opened.getrusage()
             nobody("become_nobody")
             become_nobody()
@@ -265,8 +258,7 @@ def test_hidden_processes(hidepid: str, hide_lists: Callable[[], None]) -> None:
                 assert tree.sample()[3:5] == ((2, 0) if listed else (3, 1))
                 if not listed:
                     fails(PermissionError, lambda: tree.send_signal(0))
-                os.close(hidden.write)  # it ends
-                os.waitpid(hidden.pid, 0)
+                hidden.scene.release()
                 assert tree.sample()[3:5] == (2, 0)
             assert {*open_files()} < files
             # A process that this user has started is visible, though not before its exec is
@@ -282,7 +274,7 @@ def test_hidden_processes(hidepid: str, hide_lists: Callable[[], None]) -> None:
 
     def scene() -> None:
         hide_lists()
-        with Child() as other:
+        with playing() as other:
             in_child(lambda: look(other.pid))
 
     in_namespaces(scene, proc=f"hidepid={hidepid}")
@@ -301,9 +293,8 @@ def test_many_members_that_may_not_be_read() -> None:
                 assert [tree.sample()[3:5] for _ in range(3)] == [(81, 80)] * 3
                 assert len(open_files()) == before
 
-        with Child() as child:
-            for _ in range(80):
-                child("fork")
+        with playing() as child:
+            child("fork_idle", 80)
             child("become_nobody")
             in_child(look)
 
@@ -314,16 +305,15 @@ def test_many_members_that_may_not_be_read() -> None:
 @alone
 def test_first_reading_without_pss() -> None:
     """What a process had used before the opening does not count if only its pss is refused."""
-    other = Child()  # of root, whose pss this process may not read then
-    other("burn")
-    become_nobody()
-    with Child(), rusage.Tree() as tree:
-        assert tree.sample(pss=True)[3:5] == (3, 1)
-        assert tree.sample()[3:5] == (3, 0)
-        assert tree.cputime() < 0.1
-        assert [member.cputime < 0.1 for member in tree.members()] == [True] * 3
-    os.close(other.write)  # it ends
-    os.waitpid(other.pid, 0)
+    with playing() as other, playing() as child:  # this process may not read root's pss then
+        other("burn", 0.2)
+        child("become_nobody")
+        become_nobody()
+        with rusage.Tree() as tree:
+            assert tree.sample(pss=True)[3:5] == (3, 1)
+            assert tree.sample()[3:5] == (3, 0)
+            assert tree.cputime() < 0.1
+            assert [member.cputime < 0.1 for member in tree.members()] == [True] * 3
 
 
 @root
@@ -331,19 +321,18 @@ def test_orphan_with_the_number_of_a_member() -> None:
     """The member has ended since the last reading: the time of each counts once."""
 
     def scene() -> None:
-        with Child() as child:
-            member = child("fork_and_burn")
+        with playing() as child:
+            member = child.start()
             with Descendants() as tree:
-                os.write(child.let_go_on, b"x")
-                child("burnt")
+                member("burn", 0.2)
                 used = tree.cputime()
                 assert used > 0.15
-                child("end")
-                next_pid(member)
+                child("end", member.pid)
+                next_pid(member.pid)
                 orphan = os.fork()  # as one that this process has adopted
                 if not orphan:
                     os._exit(0)
-                assert orphan == member
+                assert orphan == member.pid
                 os.waitpid(orphan, 0)
                 for _ in range(3):
                     assert used <= tree.cputime() < used + 0.1
