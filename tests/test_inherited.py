@@ -108,7 +108,6 @@ def test_own_fields_of_each_system(
 
 
 def test_rule_of_each_system() -> None:
-    """It is tested above."""
     tested = {SYSTEMS[system].child_peak for system, *_ in OWN}
     assert tested == {row.child_peak for row in SYSTEMS.values()}
 

@@ -41,7 +41,6 @@ ALWAYS = {"times: resolution", "ru_minflt: touched pages"}
     ],
 )
 def test_this_kernel(module: str) -> None:
-    """What ``resource`` and ``rusage`` report is what the backend says."""
     if sys.platform == "win32" and module == "rusage":
         pytest.skip(reason="tests/test_windows.py has the calls of Windows")
     said = {
@@ -133,7 +132,6 @@ def test_evidence_of_s390x(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(EVIDENCE.glob("*.json")), ids=lambda path: path.stem)
 def test_evidence(path: Path) -> None:
-    """What the kernel of any system has shown refutes nothing that its backend says."""
     assert refuted(path) == []
 
 

@@ -72,7 +72,6 @@ def test_bad_arguments(kind: Any, pid: Any, error: type[Exception]) -> None:
 
 @both
 def test_number_of_arguments(kind: Any) -> None:
-    """There is one argument, which a Process needs."""
     with pytest.raises(TypeError):
         kind(1, 2)
     with pytest.raises(TypeError):
@@ -81,7 +80,6 @@ def test_number_of_arguments(kind: Any) -> None:
 
 @both
 def test_no_such_process(kind: Any) -> None:
-    """No process has the largest number, or the number of a reaped child. Nothing is left open."""
     child = subprocess.Popen([sys.executable, "-S", "-c", ""])
     child.wait()
     before = open_files()
@@ -97,7 +95,6 @@ def test_no_such_process(kind: Any) -> None:
 @both
 @pytest.mark.skipif(BACKEND.name not in {"Linux", "FreeBSD"}, reason="threads have no process IDs")
 def test_number_of_a_thread(kind: Any) -> None:
-    """It is not a process ID."""
     before = open_files()
     with ThreadPoolExecutor(1) as pool, pytest.raises(ProcessLookupError):
         kind(pool.submit(threading.get_native_id).result())
@@ -109,7 +106,6 @@ def test_number_of_a_thread(kind: Any) -> None:
 
 @both
 def test_closed(kind: Any) -> None:
-    """Every method but close() raises ValueError; the object says that it is closed."""
     opened = kind(os.getpid())
     name = f"<rusage.{kind.__name__} pid={os.getpid()}"
     assert repr(opened) == f"{name}>"
@@ -124,7 +120,6 @@ def test_closed(kind: Any) -> None:
 
 @both
 def test_never_closed(kind: Any) -> None:
-    """There is a ResourceWarning that names it, and it is closed."""
     before = open_files()
     opened = kind(os.getpid())
     unclosed = f"unclosed <rusage.{kind.__name__} pid={os.getpid()}>"
@@ -218,7 +213,6 @@ def test_interrupted_use(kind: Any) -> None:
 @both
 @linux
 def test_inherited_descriptors(kind: Any) -> None:
-    """A program that is executed gets none."""
     before = {*open_files()}
     with kind(os.getpid()) as opened:
         opened.rss()

@@ -40,7 +40,6 @@ def test_error_of_linux_counters(cpus: int, page: int, expected: int) -> None:
     [("0\n", 1), ("0-63\n", 64), ("0,2-3,6-9\n", 7), ("\n", None), ("x-y\n", None)],
 )
 def test_present_cpus(text: str, expected: int | None, tmp_path: Path) -> None:
-    """The kernel writes a list of ranges; if it is unreadable, the error is unknown."""
     path = tmp_path / "present"
     path.write_text(text)
     assert linux.present_cpus(str(path)) == expected
@@ -61,7 +60,6 @@ def test_present_cpus(text: str, expected: int | None, tmp_path: Path) -> None:
     ],
 )
 def test_error_by_release(release: str, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 (a parameter)
-    """Before 6.2 it depends on the threads, and is unknown."""
     monkeypatch.setattr(os, "sysconf", {"SC_PAGESIZE": 4096}.__getitem__, raising=False)
     cpus = linux.present_cpus()
     backend = linux.backend(io_accounting=True, release=release)
@@ -77,7 +75,6 @@ def test_error_by_release(release: str, known: bool, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(("release", "shared"), [("5.10.0-35-amd64", True), ("6.1.0", False)])
 def test_note_about_shared_memory(release: str, shared: bool) -> None:  # noqa: FBT001 (a parameter)
-    """5.10 counts the first write to it as a major fault, 6.1 does not (measured)."""
     fields = linux.backend(io_accounting=True, release=release).fields()
     assert ("shared memory" in fields["ru_majflt"].meaning) == shared
 

@@ -158,7 +158,6 @@ def test_figures_are_the_processs_own(way: str) -> None:
 
 @linux
 def test_cputime_counts_nanoseconds() -> None:
-    """It is not made of ticks, nor of microseconds."""
     with rusage.Process(os.getpid()) as process:
         readings = [process.cputime() * 1e6 for _ in range(10)]
     assert any(abs(reading - round(reading)) > 1e-3 for reading in readings)
@@ -170,7 +169,6 @@ def test_cputime_counts_nanoseconds() -> None:
     platform.machine() not in {"x86_64", "aarch64"}, reason="pthread_exit by ctypes"
 )
 def test_first_thread_has_ended(way: str) -> None:
-    """/proc shows a zombie without memory, but the process lives and is measured."""
     with reporting("thread") as running, opened(running.pid, way) as process:
         wait_for_state(running.pid, "Z")
         assert process.measured == BACKEND.process
@@ -309,7 +307,6 @@ def assert_ended(process: rusage.Process) -> None:
 
 @ways
 def test_process_that_has_ended(way: str) -> None:
-    """Whether or not it has been waited for."""
     with reporting() as running, opened(running.pid, way) as process:
         end(running, process)
         assert_ended(process)
@@ -324,7 +321,6 @@ def test_process_that_has_ended(way: str) -> None:
 
 @linux
 def test_descriptor_that_was_closed_by_others() -> None:
-    """A reading does not report that the process has ended."""
     with rusage.Process(os.getpid()) as process:
         handle = handle_of(process)
         if handle.pidfd < 0:

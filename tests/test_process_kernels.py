@@ -34,7 +34,6 @@ def failed(code: int) -> list[float]:
 
 
 def test_figures(system: str, run: Run) -> None:
-    """Each number of the kernel's record has its place and its unit, in spite of 32 bits."""
     _, got, rss, larger, closed = run("open 77 get rss set rss 2000000001 rss close")
     assert got == [0, *READ[system]]
     assert (rss, larger) == ([1234 * RSS_UNITS[system]], [2000000001 * RSS_UNITS[system]])
@@ -43,7 +42,6 @@ def test_figures(system: str, run: Run) -> None:
 
 @pytest.mark.parametrize("system", HEADERS, indirect=True)
 def test_rss_of_this_process(system: str, run: Run) -> None:
-    """In bytes, in spite of 32 bits; an error is a negative errno."""
     unit = RSS_UNITS[system]
     sizes = run("own_rss set rss 0 own_rss set rss 2000000001 own_rss")
     assert sizes == [[1234 * unit], [0], [2000000001 * unit]]

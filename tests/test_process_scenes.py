@@ -53,7 +53,6 @@ NO_PROCESS = 2**22 - 1
 
 @root
 def test_reused_number() -> None:
-    """Another process that has got the number is never read."""
 
     def scene() -> None:
         with playing() as child:
@@ -73,7 +72,6 @@ def test_reused_number() -> None:
 
 @root
 def test_fork_into_a_namespace() -> None:
-    """The child never reads the process that has the number there."""
 
     def look() -> None:
         next_pid(child.pid)
@@ -90,7 +88,6 @@ def test_fork_into_a_namespace() -> None:
 
 @root
 def test_proc_of_another_namespace_and_none() -> None:
-    """If /proc has other numbers than kill(2), or is missing, no ProcessLookupError is raised."""
 
     def scene() -> None:
         for kind in rusage.Process, rusage.Tree:
@@ -232,7 +229,6 @@ def rss(handle: Handle) -> int:
 
 @pytest.mark.parametrize("value", [103, 2**31 - 1, 2**31, 2**32, 2**50])
 def test_place_of_each_number(handle: Handle, tmp_path: Path, value: int) -> None:
-    """Four numbers, the children's beside them, and no others; large ones are exact."""
     (tmp_path / "stat").write_text(
         stat(minflt=value, majflt=value - 1, utime=value, stime=value - 1)
     )
@@ -291,7 +287,6 @@ def test_first_thread_that_is_replaced(handle: Handle, tmp_path: Path) -> None:
     ],
 )
 def test_file_that_no_kernel_writes(handle: Handle, tmp_path: Path, contents: str) -> None:
-    """Nothing is made up."""
     (tmp_path / "stat").write_text(contents)
     assert read(handle) == errno.EIO
     for text in "9999", f"9999 {2**41 + 1} 1 1 0 1 0", "9999 -1 1 1 0 1 0":

@@ -95,7 +95,6 @@ FAMILY = {
 
 
 def test_sizes_of_a_held_tree() -> None:
-    """Every member's size and their sum are exact, and psutil's; the first member is the root."""
     with held(**FAMILY) as running, rusage.Tree(running.pid) as tree:
         sample = check_sizes(tree, running.scene.pids)
         assert sample.rss > 79 * MIB
@@ -108,7 +107,6 @@ def test_sizes_of_a_held_tree() -> None:
 
 
 def test_names_and_order_of_a_sample() -> None:
-    """Both are named tuples; ``pss`` comes last."""
     assert rusage.Sample._fields == ("elapsed", "rss", "cputime", "processes", "unread", "pss")
     assert rusage.Member._fields == ("pid", "rss", "cputime", "name")
     assert rusage.Member(1, 2, 3.0).name == ""
@@ -223,7 +221,6 @@ def test_other_threads_run_while_pss_is_read() -> None:
 
 @pytest.mark.skipif("pss" not in BACKEND.absent, reason="this system has pss")
 def test_missing_pss_says_why() -> None:
-    """The method is absent, and the parameter is refused."""
     with rusage.Tree() as tree, rusage.Process(os.getpid()) as process:
         assert not hasattr(tree, "pss")
         assert not hasattr(process, "pss")
@@ -307,7 +304,6 @@ def test_no_file_stays_open() -> None:
 
 
 def test_orphans_stay_members() -> None:
-    """A member whose parent has ended stays until it ends itself."""
     with held(children=[{"children": [{"mib": 3}]}]) as running, rusage.Tree(running.pid) as tree:
         check_sizes(tree, running.scene.pids)
         middle = tree.members()[1].pid
@@ -421,7 +417,6 @@ rusage.Tree().send_signal(signal.SIGKILL)
 
 @pytest.mark.skipif(BACKEND.name != "Windows", reason="tests TerminateProcess")
 def test_signal_on_windows() -> None:
-    """Each member is terminated with this status."""
     with held(children=[{}]) as running, rusage.Tree(running.pid) as tree:
         tree.send_signal(7)
         assert running.scene.wait() == 7
@@ -432,7 +427,6 @@ def test_signal_on_windows() -> None:
 
 @pytest.mark.parametrize("calls", [pytest.param(in_child, marks=forks), lambda use: use()])
 def test_threads_share_a_tree(calls: Callable[[Callable[[], None]], None]) -> None:
-    """Readings of several threads do not disturb each other, nor does a close()."""
     seen: list[int] = []
 
     def read() -> None:
@@ -522,7 +516,6 @@ def test_fork_in_a_handler(step: int) -> None:
 @linux
 @alone
 def test_too_many_open_files() -> None:
-    """The error is EMFILE; later readings are right again."""
     filling: list[int] = []
     with rusage.Tree() as tree, playing():
         with contextlib.suppress(OSError):
@@ -541,7 +534,6 @@ def test_too_many_open_files() -> None:
 @needs_pss
 @alone
 def test_few_free_descriptors() -> None:
-    """With any number of them, a reading is complete or raises."""
     import resource
 
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))

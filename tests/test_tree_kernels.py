@@ -199,10 +199,6 @@ SCENES = {
 
 @pytest.mark.parametrize(("steps", "processes", "time"), SCENES.values(), ids=SCENES)
 def test_members_and_their_time(run: Run, steps: str, processes: int, time: float) -> None:
-    """They are as expected, to the microseconds that times lose when they are cut.
-
-    The time never falls.
-    """
     opened, *samples = run(FAMILY + steps)
     assert opened == [0]
     assert samples[-1][:3] == [0, processes, 0]
@@ -310,7 +306,6 @@ def test_child_that_ends_meanwhile(run: Run, first: str, happens: str) -> None:
 
 
 def test_parent_and_child_that_are_replaced_meanwhile(run: Run) -> None:
-    """The others, which have got both numbers, are no members."""
     others = f"{CHILD._replace(start=LATER, parent=1)} later 0 {GRANDCHILD._replace(start=LATER)}"
     for looks in LOOKS:
         assert run(f"{FAMILY} later {looks} {others} tree 10 {'sample ' * 4}")[-1][1] == 1, looks
@@ -358,14 +353,12 @@ def test_child_that_starts_meanwhile(run: Run) -> None:
 
 @pytest.mark.parametrize("system", ["netbsd"], indirect=True)
 def test_start_at_the_last_tick(run: Run) -> None:
-    """All counts that a process uses which starts in the tick of the opening, on NetBSD."""
     in_tick, before = (YOUNG._replace(start=start) for start in (4001, 3999))
     assert run(f"{FAMILY} tree 10 {in_tick} sample")[-1][4] == pytest.approx(0.750001)
     assert run(f"{FAMILY} tree 10 {before} sample")[-1][4] == 0
 
 
 def test_root_that_ends_meanwhile(run: Run) -> None:
-    """There is no such process, or the tree is empty."""
     errors = {run(f"{INIT} {ROOT} later {looks} gone 10 tree 10")[0][0] for looks in LOOKS}
     assert errors == {0, errno.ESRCH}
 
@@ -375,7 +368,6 @@ def test_root_that_ends_meanwhile(run: Run) -> None:
 
 @pytest.mark.parametrize("start", [998, 1002, LATER])
 def test_reused_number(run: Run, start: int) -> None:
-    """A process with another start is another process; it and its children are no members."""
     another = f"{ROOT._replace(start=start)} {Process(50, 10, LATER)}"
     _, _, got, rss, sample, again = run(
         f"{FAMILY} gone 20 gone 30 open 10 tree 10 {another} get rss sample sample"
@@ -405,13 +397,11 @@ def test_zombies(system: str, run: Run) -> None:
 
 
 def test_no_such_process(run: Run) -> None:
-    """The kernel has none, or answers with another one."""
     assert [line[0] for line in run(f"{FAMILY} open 77 tree 77")] == [errno.ESRCH] * 2
     assert run("open 5")[0][0] == errno.ESRCH
 
 
 def test_errors_of_the_kernel(system: str, run: Run) -> None:
-    """They are reported, at opening and later; a later reading is right again."""
     fail, nothing = f"set failure {errno.ENFILE}", [0.0] * 16
     assert run(f"{FAMILY} {fail} open 10 tree 10") == [[errno.ENFILE, *nothing], [errno.ENFILE]]
     _, _, *failed, sample = run(
@@ -488,14 +478,12 @@ def test_members_that_may_not_be_read(run: Run) -> None:
     "system", ["freebsd", "netbsd", "openbsd", "dragonfly", "macos"], indirect=True
 )
 def test_list_that_grows(run: Run) -> None:
-    """It is read again with more room, but not for ever."""
     *_, failed, sample = run(f"{FAMILY} tree 10 set crowded 10 sample set crowded 9 sample")
     assert failed[0] == errno.ENOMEM
     assert sample[:2] == [0, 3]
 
 
 def test_room_for_figures(run: Run) -> None:
-    """No more are copied than there is room for; the sums are of all."""
     *_, sample, members = run(f"{FAMILY} tree 10 set room 2 sample members")
     assert sample[1] == 3
     assert members[::3] == [10, 20]
@@ -534,7 +522,6 @@ def test_parent_of_an_unread_member(run: Run) -> None:
 
 
 def test_no_memory(run: Run) -> None:
-    """Whichever allocation fails, a later reading is right."""
     family = " ".join(str(Process(pid, 10, LATER)) for pid in range(100, 190))
     for allocations in range(12):
         failing = f"{FAMILY} tree 10 {family} set allocations {allocations} sample sample"
@@ -544,7 +531,6 @@ def test_no_memory(run: Run) -> None:
 
 
 def test_signals(run: Run) -> None:
-    """Each living member gets it, unless another process has its number."""
     *_, line = run(f"{FAMILY} tree 10 sample signal 15 close_tree")
     assert line == [10, 15, 20, 15, 30, 15, 0]
     *_, line = run(f"{FAMILY} tree 10 sample {CHILD._replace(start=LATER)} gone 30 signal 15")
@@ -553,7 +539,6 @@ def test_signals(run: Run) -> None:
 
 @pytest.mark.parametrize("system", ["freebsd", "dragonfly"], indirect=True)
 def test_second_reaper(system: str, run: Run) -> None:
-    """A process that has become one can do so again."""
     again = {"freebsd": errno.EBUSY, "dragonfly": errno.EALREADY}[system]
     steps = f"become_reaper set reaper {again} become_reaper set reaper 1 become_reaper"
     assert run(steps) == [[0], [0], [1]]
@@ -620,7 +605,6 @@ WINDOWS_SCENES = {
 def test_members_and_their_time_on_windows(
     run: Run, steps: str, members: list[int], size: int, time: float
 ) -> None:
-    """They are as expected."""
     opened, *_, sample, last = run(f"{FAMILY} {steps} members")
     assert opened == [0]
     assert sample == [0, len(members), 0, size, pytest.approx(time)]
@@ -643,7 +627,6 @@ def test_what_cannot_be_opened_on_windows(run: Run) -> None:
 
 @on_windows
 def test_number_that_is_reused_meanwhile_on_windows(run: Run) -> None:
-    """A list has a child whose number another process has by the time it is read."""
     child, stranger = Process(50, 20, LATER), Process(50, 1, LATER + 1)
     for looks in LOOKS:
         *_, sample = run(

@@ -77,7 +77,6 @@ def stat_of(pid: int) -> list[str]:
 @lists
 @pytest.mark.parametrize("members", [0, 20])
 def test_reused_number(members: int, hide_lists: Callable[[], None]) -> None:
-    """Another process that has got a member's number is no member and gets no signal."""
 
     def scene() -> None:
         hide_lists()
@@ -106,7 +105,6 @@ def test_reused_number(members: int, hide_lists: Callable[[], None]) -> None:
 @root
 @pytest.mark.parametrize("way", ["pidfd", pytest.param("no pidfd", marks=filters_x86_64)])
 def test_same_start(way: str) -> None:
-    """Starts are in ticks: another process with the member's start and number gets no signal."""
 
     def scene() -> None:
         keep_few_open()
@@ -152,7 +150,6 @@ def test_adopted_process() -> None:
 
 @alone
 def test_long_list_of_children() -> None:
-    """It is longer than a page."""
     with contextlib.ExitStack() as stack:
         for _ in range(1000):
             stack.callback(end, clone())
@@ -180,10 +177,6 @@ def test_children_of_a_process_with_threads() -> None:
 @lists
 @alone
 def test_other_user(hide_lists: Callable[[], None]) -> None:
-    """Other users' processes are read, also in 65536 groups, but for ``pss``.
-
-    A signal to them is refused.
-    """
 
     def look() -> None:
         become_nobody()
@@ -417,7 +410,6 @@ CASES = {
 @pytest.mark.not_sanitized
 @pytest.mark.parametrize("case", CASES)
 def test_identity_of_a_member(case: str, tmp_path: Path) -> None:
-    """It does not count twice, and another process with its number and start counts too."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip(reason="no C compiler: apt-get install gcc libc6-dev")
@@ -437,7 +429,6 @@ def test_identity_of_a_member(case: str, tmp_path: Path) -> None:
 @filters_x86_64
 @alone
 def test_shared_memory_without_kcmp() -> None:
-    """It counts in each process then."""
     refuse(KCMP, 1)
     pid = clone()
     with rusage.Tree() as tree:
