@@ -53,7 +53,6 @@ NO_PROCESS = 2**22 - 1
 
 @root
 def test_reused_number() -> None:
-
     def scene() -> None:
         with playing() as child:
             child("burn", 0.2)
@@ -72,7 +71,6 @@ def test_reused_number() -> None:
 
 @root
 def test_fork_into_a_namespace() -> None:
-
     def look() -> None:
         next_pid(child.pid)
         with playing() as other:
@@ -88,7 +86,6 @@ def test_fork_into_a_namespace() -> None:
 
 @root
 def test_proc_of_another_namespace_and_none() -> None:
-
     def scene() -> None:
         for kind in rusage.Process, rusage.Tree:
             with pytest.raises(FileNotFoundError) as caught:

@@ -228,22 +228,6 @@ def test_missing_pss_says_why() -> None:
             tree.sample(pss=True)
 
 
-# Hold 60 MiB, and start cat by vfork(2) with a FIFO as its input, which blocks the child before it
-# executes cat; with another word, by a thread after the end of the first one.
-SPAWN = """
-import ctypes, os, sys, threading, time
-block = bytearray(b"x") * (60 << 20)
-def spawn():
-    while sys.argv[2:] and ") Z " not in open(f"/proc/{os.getpid()}/stat").read():
-        time.sleep(0.01)
-    print(flush=True)
-    action = os.POSIX_SPAWN_OPEN, 0, sys.argv[1], os.O_RDONLY, 0
-    os.waitpid(os.posix_spawn("/bin/cat", ["cat"], {}, file_actions=[action]), 0)
-if sys.argv[2:]:
-    threading.Thread(target=spawn).start()
-    ctypes.CDLL(None).pthread_exit(None)
-spawn()
-"""
 # posix_spawn(3) shares memory until exec. OpenBSD's vfork(2) copies it, macOS's posix_spawn(2)
 # does not fork, and NetBSD's has no memory of the parent.
 vforks = pytest.mark.skipif(
@@ -265,11 +249,14 @@ def test_child_before_exec_has_no_memory(tmp_path: Path, words: list[str]) -> No
     As a root, it has this memory.
     """
     os.mkfifo(tmp_path / "fifo")
-    command = [sys.executable, "-S", "-c", SPAWN, str(tmp_path / "fifo"), *words]
-    with contextlib.ExitStack() as stack:
-        parent = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
-        tree = stack.enter_context(rusage.Tree(parent.pid))
+    with (
+        playing("execute", *words) as parent,
+        rusage.Tree(parent.pid) as tree,
+        contextlib.ExitStack() as stack,
+    ):
         stack.callback(tree.send_signal, signal.SIGKILL)
+        parent("touch", 60)
+        parent.tell("spawn", str(tmp_path / "fifo"))
         wait_until(lambda: tree.sample().processes == 2, "two processes")
         first, child = tree.members()
         size = pytest.approx(first.rss, abs=MIB)  # it changes until the child is blocked

@@ -65,6 +65,16 @@ def keep_few_open() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 
 
+def compiled(folder: Path, source: str, *options: str) -> str:
+    """Compile a program."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip(reason="no C compiler: apt-get install gcc libc6-dev")
+    output = folder / "program"
+    subprocess.run([compiler, PROGRAMS / source, *options, "-o", output], check=True)
+    return str(output)
+
+
 STATE, START = 0, 19
 
 
@@ -77,7 +87,6 @@ def stat_of(pid: int) -> list[str]:
 @lists
 @pytest.mark.parametrize("members", [0, 20])
 def test_reused_number(members: int, hide_lists: Callable[[], None]) -> None:
-
     def scene() -> None:
         hide_lists()
         keep_few_open()
@@ -105,7 +114,6 @@ def test_reused_number(members: int, hide_lists: Callable[[], None]) -> None:
 @root
 @pytest.mark.parametrize("way", ["pidfd", pytest.param("no pidfd", marks=filters_x86_64)])
 def test_same_start(way: str) -> None:
-
     def scene() -> None:
         keep_few_open()
         with playing() as stranger, playing() as family:
@@ -177,7 +185,6 @@ def test_children_of_a_process_with_threads() -> None:
 @lists
 @alone
 def test_other_user(hide_lists: Callable[[], None]) -> None:
-
     def look() -> None:
         become_nobody()
         with rusage.Process(os.getppid()) as process:
@@ -336,11 +343,7 @@ def test_orphan_with_the_number_of_a_member() -> None:
 @pytest.mark.system
 def test_kernel_without_smaps_rollup(tmp_path: Path) -> None:
     """The file is missing for all processes: they are not hidden."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip(reason="no C compiler: apt-get install gcc libc6-dev")
-    program, source = tmp_path / "program", PROGRAMS / "no_smaps_rollup.c"
-    subprocess.run([compiler, f"-I{PROGRAMS.parent.parent}", source, "-o", program], check=True)
+    program = compiled(tmp_path, "no_smaps_rollup.c", f"-I{PROGRAMS.parent.parent}")
     done = subprocess.run([program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["EOPNOTSUPP", "EPERM"]
 
@@ -348,11 +351,7 @@ def test_kernel_without_smaps_rollup(tmp_path: Path) -> None:
 @pytest.mark.thorough
 def test_program_that_a_thread_executes(tmp_path: Path) -> None:
     """While a thread replaces the first one, its stat file shows an end, and its pidfd does not."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip(reason="no C compiler: apt-get install gcc libc6-dev")
-    program = tmp_path / "exec_by_thread"
-    subprocess.run([compiler, PROGRAMS / "exec_by_thread.c", "-pthread", "-o", program], check=True)
+    program = compiled(tmp_path, "exec_by_thread.c", "-pthread")
     with subprocess.Popen([program, "1000000"]) as running:
         # The file has no parent then either: with the parent in the tree, that is no other process.
         with rusage.Tree(running.pid) as tree, rusage.Tree() as both:
@@ -410,18 +409,13 @@ CASES = {
 @pytest.mark.not_sanitized
 @pytest.mark.parametrize("case", CASES)
 def test_identity_of_a_member(case: str, tmp_path: Path) -> None:
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip(reason="no C compiler: apt-get install gcc libc6-dev")
-    library = tmp_path / "made_up_calls.so"
-    source = PROGRAMS / "made_up_calls.c"
-    subprocess.run([compiler, "-shared", "-fPIC", source, "-o", library], check=True)
+    library = compiled(tmp_path, "made_up_calls.c", "-shared", "-fPIC")
     code = MADE_UP + CASES[case]
     code += "    assert [sample.processes for sample in samples][1:] == [2] * 2, samples\n"
     code += "    running.stdin.close()\n"
     subprocess.run(
         [sys.executable, "-c", code, library],
-        env=os.environ | {"LD_PRELOAD": str(library)},
+        env=os.environ | {"LD_PRELOAD": library},
         check=True,
     )
 

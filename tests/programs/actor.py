@@ -123,6 +123,12 @@ def execute_here() -> None:
     os.execv(sys.executable, [*COMMAND, address])  # noqa: S606 (no shell)
 
 
+def spawn(fifo: str) -> None:
+    """Start cat by vfork(2), with an input that blocks the child before it executes cat."""
+    action = os.POSIX_SPAWN_OPEN, 0, fifo, os.O_RDONLY, 0
+    os.waitpid(os.posix_spawn("/bin/cat", ["cat"], {}, file_actions=[action]), 0)
+
+
 def fork_idle(number: int = 1) -> list[int]:
     """Start children that do nothing, and end after their parent."""
     idle[:] = idle or os.pipe()
