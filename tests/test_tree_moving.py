@@ -196,7 +196,7 @@ class Moving(RuleBasedStateMachine):
             assert final <= time_of_all() - self.before + 1e-4
 
 
-LARGE = pytest.param(300, marks=[pytest.mark.thorough, pytest.mark.not_emulated])
+LARGE = pytest.param(40, marks=[pytest.mark.thorough, pytest.mark.not_emulated])
 
 
 @pytest.mark.parametrize("root", ["this", "child"])
