@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from checks import refuse
+from commands import FLOAT_FLAGS
 from conftest import PROGRAMS, alone, become_nobody, in_child, open_files, root
 from scenes import (
     KCMP,
@@ -71,7 +72,8 @@ def compiled(folder: Path, source: str, *options: str) -> str:
     if compiler is None:
         pytest.skip(reason="no C compiler: apt-get install gcc libc6-dev")
     output = folder / "program"
-    subprocess.run([compiler, PROGRAMS / source, *options, "-o", output], check=True)
+    flags = [*FLOAT_FLAGS, *options]
+    subprocess.run([compiler, PROGRAMS / source, *flags, "-o", output], check=True)
     return str(output)
 
 
@@ -409,6 +411,8 @@ CASES = {
 @pytest.mark.not_sanitized
 @pytest.mark.parametrize("case", CASES)
 def test_identity_of_a_member(case: str, tmp_path: Path) -> None:
+    if case == "another in the tick" and sys.maxsize < 2**32:
+        pytest.skip(reason="fstat() of the made-up calls has another struct than the package's")
     library = compiled(tmp_path, "made_up_calls.c", "-shared", "-fPIC")
     code = MADE_UP + CASES[case]
     code += "    assert [sample.processes for sample in samples][1:] == [2] * 2, samples\n"
