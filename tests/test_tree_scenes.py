@@ -144,18 +144,19 @@ def test_same_start(way: str) -> None:
 
 @alone
 def test_adopted_process() -> None:
-    """A member that does nothing adopts a process: a reading after 100 ms is complete."""
+    """A grandparent that does nothing adopts a process: a reading after 100 ms is complete."""
     with playing() as reaper, rusage.Tree(reaper.pid) as tree:
         reaper("adopt")
-        middle = reaper.start()
-        wait_for_state(reaper.pid, "S")
+        parent = reaper.start()
+        middle = parent.start()
+        wait_for_state(parent.pid, "S")
         time.sleep(0.02)  # it leaves the CPU
-        assert [tree.sample().processes for _ in range(3)] == [2] * 3
+        assert [tree.sample().processes for _ in range(3)] == [3] * 3
         orphan = middle.start()
         os.kill(middle.pid, signal.SIGKILL)
         wait_for_state(middle.pid, "Z")
         time.sleep(0.1)
-        assert pids(tree) == {reaper.pid, orphan.pid}
+        assert pids(tree) == {reaper.pid, parent.pid, orphan.pid}
 
 
 @alone
@@ -366,11 +367,11 @@ def test_program_that_a_thread_executes(tmp_path: Path) -> None:
         assert found == {((1, 0), (2, 0))}
 
 
-# A child that has used 0.3 s; `missing`, `of`, `now` and `larger` change what the kernel says.
+# A child that has used 0.3 s; the numbers change what the kernel says.
 MADE_UP = """import ctypes, subprocess, sys, rusage
 made_up = ctypes.CDLL(sys.argv[1])
-missing, of, now, larger = (
-    ctypes.c_int.in_dll(made_up, name) for name in ("missing", "of", "now", "larger")
+missing, of, now, larger, another = (
+    ctypes.c_int.in_dll(made_up, name) for name in ("missing", "of", "now", "larger", "another")
 )
 child = "import sys, time\\nwhile time.process_time() < 0.3: pass\\nprint(flush=True)"
 child += "\\nsys.stdin.read()"
@@ -389,6 +390,36 @@ CASES = {
     samples = [tree.sample(pss=True) for _ in range(3)]
     assert not missing.value
     assert samples[-1].cputime - before < 0.2, (before, samples)
+""",
+    # It does nothing; another process gets its number when its size is read.
+    "another size": """
+    now.value, rss = 0, [tree.members()[1].rss for _ in range(2)][1]
+    another.value = 1
+    assert tree.members()[1].rss == rss
+    assert another.value == 2
+    samples = [tree.sample() for _ in range(3)]
+""",
+    # Its parent does nothing, and is read all the same: the child is too new, or its end is false.
+    "child of one that does nothing": """
+    now.value = 0
+    words = ["sh", "-c", "read line; yes >/dev/null; :"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as shell:
+        with rusage.Tree(shell.pid) as family, rusage.Tree(shell.pid) as other:
+            shell.stdin.close()
+            while other.sample(pss=True).processes < 2: pass
+            now.value = 1
+            found = [family.sample().processes]
+            now.value = 0
+            found += [family.sample().processes]
+            of.value, missing.value = other.members()[1].pid, 1000
+            for _ in range(1000):
+                found += [family.sample().processes]
+                if found[-1] == 1: break
+            missing.value = 0
+            found += [family.sample().processes for _ in range(2)]
+            other.send_signal(9)
+    assert (found[:2], found[-3:]) == ([1, 2], [1, 2, 2]), found
+    samples = [tree.sample() for _ in range(3)]
 """,
     # Another process has started within the tick of the member's start: both count.
     "another in the tick": """

@@ -248,13 +248,15 @@ static int rusage_tree_settle(rusage_tree *tree)
 
         if (member->now.state != RUSAGE_GONE)
             rusage_tree_forget_parent(tree, member);
-        else if (member->is_new) /* it may be older than the opening; where IDs dangle, what is no
-                                    child of a member is listed in each reading */
-            tree->changed |= !RUSAGE_PARENT_IDS_DANGLE;
         else if (member->pid != 0) { /* not moved */
-            error = rusage_tree_bury(tree, member);
+            if (member->is_new)     /* it may be older than the opening; where IDs dangle, what is
+                                       no child of a member is listed in each reading */
+                tree->changed |= !RUSAGE_PARENT_IDS_DANGLE;
+            else
+                error = rusage_tree_bury(tree, member);
+            /* an end may be false, or the member too new: its list shows the member again */
             parent = rusage_tree_find(tree, member->now.parent);
-            if (parent >= 0)        /* an end may be false: its list shows the member again */
+            if (parent >= 0)
                 tree->members[parent].is_due = 1;
         }
     }

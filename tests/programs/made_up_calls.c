@@ -1,5 +1,6 @@
 /* To be preloaded: the stat file of a process, `of`, is missing as often as `missing` says; it is
-   the tick `now`, unless that is 0; and pidfds have inodes that are larger by `larger`. */
+   the tick `now`, unless that is 0; and pidfds have inodes that are larger by `larger`. If
+   `another` is 1, another process has its number when its size is read by that number. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,14 +12,18 @@
 #include <time.h>
 #include <unistd.h>
 
-int missing, of, now, larger;
+int missing, of, now, larger, another;
 
 int clock_gettime(clockid_t clock, struct timespec *time)
 {
     long ticks = sysconf(_SC_CLK_TCK);
+    int error;
 
-    if (clock != CLOCK_BOOTTIME || now == 0)
-        return (int)syscall(SYS_clock_gettime, clock, time);
+    if (clock != CLOCK_BOOTTIME || now == 0) {
+        error = (int)syscall(SYS_clock_gettime, clock, time);
+        time->tv_nsec += clock < 0 && another == 2;
+        return error;
+    }
     time->tv_sec = now / ticks;
     time->tv_nsec = now % ticks * (1000000000 / ticks);
     return 0;
@@ -49,10 +54,17 @@ static int is_of(int directory)
 
 static int open_at(int directory, const char *path, int flags, int mode)
 {
+    char statm[32];
+
     if (missing > 0 && strcmp(path, "stat") == 0 && is_of(directory)) {
         missing--;
         errno = ESRCH;
         return -1;
+    }
+    snprintf(statm, sizeof statm, "/proc/%d/statm", of);
+    if (another == 1 && strcmp(path, statm) == 0) {
+        another = 2;
+        path = "/proc/self/statm";
     }
     return (int)syscall(SYS_openat, directory, path, flags, mode);
 }
