@@ -453,6 +453,8 @@ def test_fork_while_another_thread_reads() -> None:
             readings = [pool.submit(tree.sample) for _ in range(4)]
         texts = {str(reading.exception()) for reading in readings}
         tree.close()
+        with pytest.raises(ValueError, match="closed"):
+            tree.sample()
         assert len(texts) == 1
         os.write(pipe[1], f"{texts.pop()}\n".encode())
 
