@@ -226,6 +226,7 @@ def known_calls(folder: str) -> Iterator[dict[str, Any]]:
     probe = f"{folder}/bin/probe"
     yield from (
         {"args": [], "executable": ""},
+        {"args": ["", "x"], "executable": probe, "close_fds": False},
         {"env": [("A", "1")]},
         {"env": {"=x": "1"}},
         {"cwd": "/proc/self"},
