@@ -2,6 +2,7 @@
 
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -104,6 +105,7 @@ UNREAD = {"orphans": {"ru_maxrss": 0, "cputime": 0.0, "living": None}}
 SAMPLED = {"rss": 5, "_is_partial": False, "_samples": []}
 PARTLY = SAMPLED | {"_is_partial": True, "_pss_at_least": 5, "pss_at_most": 5}
 TOO_LARGE = {"tree": SAMPLED | {"member_peak": 9}}
+BUSY = {"tree": SAMPLED | {"_samples": [SimpleNamespace(cputime=9)]}}
 NOTHING = {"ru_maxrss": 0, "cputime": 0.0, "living": 0}
 NO_PEAK = f"peak memory {WHOSE} was not measured: its limit cannot be checked"
 UNKNOWN = "of processes that it left was not measured: its limit cannot be checked"
@@ -131,6 +133,9 @@ CASES = [
         for name in ("tree_rss", "tree_pss")
     ),
     ("tree_rss", 4, {"tree": PARTLY}, (), True, "is over the limit of 4"),
+    # Samples of CPU time do not count in a relative limit.
+    ("cputime", 6, BUSY, (), True, "is over the limit of 6"),
+    ("cputime", 6, BUSY, ("orphans",), False, ""),
     # Where only samples know a peak and nothing was left, the message is about the program.
     *(
         ("ru_maxrss", 10, {"usage": {}, "orphans": left} | TOO_LARGE, (), None, NO_PEAK)
@@ -167,6 +172,7 @@ OVER = "is over the limit of 2.000000 s"
         ([9, 9], 0, 0, ""),
         ([1, -9, -9], 3, 0, ""),  # those with a minus fail
         ([-1, -1, 9], 3, 123, f"CPU time 9.000000 s {OVER}"),
+        ([1, 1, 99], 3, 123, f"CPU time 99.000000 s {OVER}"),  # --kill has ended it
         ([-9, -9], 2, 125, "no run has succeeded: the limit of CPU time cannot be checked"),
     ],
 )
@@ -180,7 +186,8 @@ def test_relative_limit_of_a_series(
     runs = []
     for number, value in enumerate(figures):
         usage = {} if value is None else {"ru_utime": abs(value), "ru_stime": 0.0}
-        runs.append(run_record(int((value or 0) < 0), usage, 1.0, None))
+        tree = {"killed": True} if value == 99 else None
+        runs.append(run_record(int((value or 0) < 0), usage, 1.0, None, tree))
         runs[-1]["_counted"] = number < counted
     assert judged("x", runs, {"cputime": 2.0}, {"cputime": []}) == status
     assert capsys.readouterr().err == (f"rusage: x: {complaint}\n" if complaint else "")
