@@ -120,11 +120,11 @@ def test_limits_of_an_orphan(seconds: float, words: list[str], status: int) -> N
 @pytest.mark.parametrize(
     ("words", "status", "line"),
     [
-        (["--limit-maxrss", "900M"], 125, "they run on, and have waited for others"),
-        (["--limit-maxrss", "50M", "--tree"], 123, "is over the limit"),
+        (["--limit-maxrss", "900M"], 125, "they run on, and have waited for others..."),
+        (["--limit-maxrss", "50M", "--tree"], 123, "is over the limit..."),
         (["--limit-maxrss", "900M", "--tree"], 0, "earlier use only as it was sampled"),
         (["--limit-tree-rss", "900M"], 0, "earlier use only as it was sampled"),
-        (["--limit-cputime", "0.15"], 123, "is over the limit"),
+        (["--limit-cputime", "0.15"], 123, "is over the limit..."),
         (["--limit-cputime", "60"], 0, "later use is not compared"),
     ],
     ids=["unknown", "sampled above", "sampled below", "tree", "CPU time", "CPU time below"],
@@ -134,7 +134,15 @@ def test_one_that_has_waited_runs_on(words: list[str], status: int, line: str) -
     server = f"{shlex.join(python(WORK.format(0)))}; touch worked; exec sleep 8 <&- >&- 2>&-"
     wait = "until [ -e worked ]; do sleep 0.05; done; sleep 0.3"
     script = f"( sh -c {shlex.quote(server)} & ); {wait}"
-    check([*words, "sh", "-c", script], status, f"rusage: sh: ...{line}...")
+    check([*words, "sh", "-c", script], status, f"rusage: sh: ...{line}")
+
+
+@pytest.mark.skipif(not HAS_PEAK, reason="the peak of a running process is not measured")
+def test_zombie_of_one_that_runs_on() -> None:
+    wait = "until [ -e ended ]; do sleep 0.05; done; sleep 0.3"
+    script = f"( sh -c '>ended & exec sleep 8 <&- >&- 2>&-' & ); {wait}"
+    line = "...they run on, and not all of their peaks are known..."
+    check(["--limit-maxrss", "900M", "sh", "-c", script], 125, f"rusage: sh: {line}")
 
 
 # An orphan tells the program who is its parent.
@@ -224,6 +232,8 @@ def test_signal_before_the_wait() -> None:
         left_over = counted.finish(signals.wait_for_child, at_once=bool(signals.early))
         assert left_over["living"] == 1
         assert time.monotonic() - began < 15
+        once = Mock(side_effect=[False])  # the signal arrives in the first wait
+        assert counted.finish(once, at_once=False)["living"] == 1
         left.kill()
 
 
@@ -252,24 +262,26 @@ def test_signal_while_orphans_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @forks
+@pytest.mark.parametrize(("peak", "living"), [(None, 0), (1, 1)], ids=["unknown", "known"])
 @alone
-def test_end_after_the_last_look() -> None:
-    code = "import time\nwhile time.process_time() < 0.3: pass\ntime.sleep(60)"
+def test_end_after_the_last_look(peak: int | None, living: int) -> None:
+    burn = "while time.process_time() < {}: pass\n"
+    code = f"import time\nb = bytearray(b'x') * (60 << 20)\n{burn.format(0.2)}del b\n"
+    code += f"{burn.format(0.3)}time.sleep(60)"
     left = subprocess.Popen(python(code))
     counted = orphans.Orphans()
     with orphans.Descendants() as tree:
         wait_until(lambda: tree.cputime() > 0.3, "the CPU time")
-        real = orphans.peak_of
 
         def peak_of(pid: int) -> int | None:
             left.kill()
-            os.waitid(os.P_PID, left.pid, os.WEXITED | os.WNOWAIT)
-            return real(pid)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            return peak
 
         orphans.peak_of = peak_of
         found = counted._usage_with(tree)  # noqa: SLF001 (after the wait)
     assert 0.3 < found["cputime"] < 0.6
-    assert (found["living"], found["ru_maxrss"] > 4 * MIB) == (0, True)
+    assert (found["living"], found["ru_maxrss"] > 40 * MIB) == (living, True)
     left.returncode = 0  # it has been waited for
 
 
