@@ -191,7 +191,7 @@ def test_reading_while_members_end(monkeypatch: pytest.MonkeyPatch) -> None:
         """Return the bounds of PSS, and how many readings are left.
 
         Each is of processes named by digits, of 7 bytes. A question mark is one that may not be
-        read.
+        read, and a "z" a zombie.
         """
         rest = list(readings)
 
@@ -199,7 +199,8 @@ def test_reading_while_members_end(monkeypatch: pytest.MonkeyPatch) -> None:
             pids, _, size = rest.pop(0).partition(":")
             assert bool(size) == pss
             tree._largest_pss = 3  # noqa: SLF001 (a made-up tree)
-            unread = pids.count("?")
+            tree._zombies = pids.count("z")  # noqa: SLF001 (as above)
+            pids, unread = pids.rstrip("z"), pids.count("?")
             sample = rusage.Sample(0.1, 1, 0.0, len(pids), unread, int(size) if pss else None)
             known = [int(pid) for pid in pids if pid != "?"]
             return sample, b"".join(FIGURES.pack(pid, 7, 0, 0, 0.0, b"") for pid in known)
@@ -215,6 +216,8 @@ def test_reading_while_members_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bounds("12", "123:20", "123", "123:19", "123") == (19, 19, 0)
     assert bounds("12?", "12:13", "12", "12:14", "12") == (14, 14, 0)
     assert bounds("123", "12?:13", "123") == (13, 20, 0)
+    assert bounds("12", "123:20", "12", "12:19", "12") == (19, 19, 0)
+    assert bounds("12", "12:13", "12z", "12z:14", "12z") == (14, 14, 0)
     changing = ["12:13", "123", "124:13", "124"] * 5
     assert bounds("12", *changing) == (3, 28, 0)
     changing = ["1:6", "2", "2:6", "1"] * 5
