@@ -123,7 +123,8 @@ def test_replaced_file_keeps_what_it_is(content: str, way: str) -> None:
         with contextlib.suppress(OSError):  # of a user that this namespace does not have
             os.chown(file, 4711, 4712)
     file.chmod(0o666)
-    Path("link.json").symlink_to("d/x.json")
+    Path("other.json").symlink_to("d/x.json")
+    Path("link.json").symlink_to("other.json")
     if way == "hard link":
         os.link(file, "y")
     before = file.stat()
