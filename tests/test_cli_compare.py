@@ -19,7 +19,7 @@ from forked import needs_peak
 
 from rusage._cli import comparison, table
 from rusage._cli.figures import Series, run_record
-from rusage._cli.series import shuffled
+from rusage._cli.series import _schedule, shuffled
 from rusage._cli.summary import ratio_of
 
 Columns = tuple[list[float], list[float]]
@@ -53,6 +53,11 @@ def test_rounds_without_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     compare(shlex.join(nth(10, "time.sleep(1)")), shown="rounds 10 ")
     monkeypatch.setattr("time.monotonic", lambda: 0.0)  # its ticks may be long, as on Windows
     compare("true", shown="rounds 10 ")
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    for turn in _schedule([Series(["x"], [])], 1, None):
+        now += 0.009 if turn.number else 9  # the warm-up does not count
+    assert turn.rounds == 33
 
 
 @needs_peak
