@@ -97,6 +97,7 @@ def test_sample_above_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
         (4096, 8192, 8192, 2, []),
         (None, 12288, 65536, 2, []),
         (4096, 12289, 65536, 1, [WAITED, OTHER]),
+        (60000, 4096, 65536, 2, []),
     ):
         monkeypatch.setattr(report, "fields", {"ru_maxrss": Mock(error=error)})
         sample, members = rusage.Sample(0.1, size, 0.0, 1, 0, None), [rusage.Member(pid, size, 0.0)]
