@@ -1,6 +1,6 @@
-/* For tests/tools/faults.py: compiled in front of the extension's C, or of the launcher's, whose calls
-   it replaces. One call that was chosen fails once; the calls of Python and of the C library are not
-   touched. */
+/* For tests/tools/faults.py: compiled in front of the extension's C, or of the launcher's, whose
+   calls it replaces. One call that was chosen fails once; the calls of Python and of the C library
+   are not touched. */
 
 #pragma once
 
@@ -17,8 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* FAULT is the number of the call that fails, from 0, the error, and a file to be removed then; with a
-   negative error, a signal kills the launcher, or its child, which counts on. */
+/* FAULT is the number of the call that fails, from 0, the error, and a file to be removed then;
+   with a negative error, a signal kills the launcher, or its child, which counts on. */
 static int faults_fails(void)
 {
     static int calls;
