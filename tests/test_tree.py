@@ -125,6 +125,7 @@ ODD_NAMES = [b"", b" ", b")", b"(", b") R 1 1 (", b"a\nb\x1b[2J\t", b"\xff\x80\\
 ODD_NAMES += [b"a b", b") R 1 2 3 4", b"\n", b"a\n7 (x) Z 1", b"(" * 15]
 
 
+@pytest.mark.not_emulated
 @linux
 def test_odd_names() -> None:
     """A name is the bytes that the process has set, cut by the kernel; also right after exec.
