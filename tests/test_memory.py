@@ -347,6 +347,7 @@ def is_clear_refs(descriptor: int) -> bool:
 @resets
 @pytest.mark.skipif(PYPY, reason="a child that PyPy forks while other threads run may hang")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork with several threads
+@pytest.mark.not_emulated
 @alone
 def test_fork_during_a_reset() -> None:
     def look() -> None:

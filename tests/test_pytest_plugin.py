@@ -176,6 +176,7 @@ def test_rise_where_peak_cannot_be_reset(pytester: pytest.Pytester) -> None:
     assert "rusage_call_peak_growth" not in properties(pytester, test="test_large")
 
 
+@pytest.mark.not_emulated
 def test_cpu_time_and_children(pytester: pytest.Pytester) -> None:
     code = """
         CHILD = 'import time\\nwhile time.process_time() < 0.2: pass'
