@@ -642,7 +642,8 @@ def test_end_long_before_the_next_sample(*, is_zombie: bool) -> None:
     """The last figures that the system had are in the record."""
     if is_zombie and not (BACKEND.name in {"Linux", "FreeBSD", "macOS"} and hasattr(os, "waitid")):
         pytest.skip(reason="a zombie has no times here, or there is no waitid")
-    burn = "import sys, time; sys.stdin.read()\nwhile time.process_time() < 0.3: pass\n"
+    burn = "import sys, time; sys.stdin.read(); end = time.process_time() + 0.3\n"
+    burn += "while time.process_time() < end: pass\n"
     # A zombie has used it since the last reading; another one is read once more.
     code = burn if is_zombie else f"{burn}time.sleep(1)"
     words = python(code)
