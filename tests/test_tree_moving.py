@@ -170,12 +170,13 @@ class Moving(RuleBasedStateMachine):
     @invariant()
     def check(self) -> None:
         """Fail if another process is a member, if one is missing, or if CPU time is lost."""
+        members = self.members()
         for _ in range(1000):
-            members = self.members()
             assert self.seen <= members <= self.pids()
             if members == self.pids():
                 break
             time.sleep(0.01)  # one list of children may miss a new one, as of a thread that ends
+            members = self.members()
         assert members == self.pids()
         self.seen = members
         sample = self.tree.sample()
@@ -216,6 +217,6 @@ def test_random_tree(examples: int, ways: str, root: str) -> None:
             stateful_step_count=15,
             deadline=None,
             database=None,
-            suppress_health_check=[*HealthCheck],
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         ),
     )

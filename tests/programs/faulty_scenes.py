@@ -631,7 +631,7 @@ def play_start(report: Report) -> None:
 
     def start_it(call: dict[str, Any]) -> tuple[Any, ...]:
         log.write_text("")
-        vars(start)["_retry_at"] = 0.0
+        start.__dict__["_retry_at"] = 0.0
         is_measured, output, left = False, None, 0
         try:
             process = rusage.Popen(PROGRAM, **call)
