@@ -66,7 +66,7 @@ SLACK["M"] = (inherited.peak_margin() or 2**26) / 1024
 
 
 def outcome(*words: str) -> tuple[int, list[str]]:
-    """Run a command; return its status and the lines of its report, without those of errors."""
+    """Run a command; return its status and the lines of its report, without messages of errors."""
     start = forked.run if words[0] == RUSAGE[0] else subprocess.run
     done = start(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
     lines = os.fsdecode(done.stderr).split("\n")

@@ -132,7 +132,7 @@ BAD = [
 # The warning is resource's, since Python 3.15.
 @pytest.mark.filterwarnings("ignore:Use RLIM_INFINITY:DeprecationWarning")
 def test_bad_limits(rlimits: Any) -> None:
-    """The exception is that of ``resource.setrlimit``."""
+    """``resource.setrlimit`` raises the same exception."""
     expected: Any = (TypeError, ValueError, OverflowError)
     if sys.implementation.name != "pypy":  # checks less
         try:
