@@ -3,8 +3,8 @@
 ``python tests/tools/bare.py NEW_FOLDER``, as root; ``tox -e bare`` does it. Needs Debian's
 debootstrap and git, and PyPA's build. Each command gets a root folder of its own, with Python and
 the essential packages, and a clone of the commit that is checked out: changes that are not
-committed are not tested. The command for installation is also run in the unpacked sdist, and by
-another user as the README says.
+committed are not tested. Another user, as the README says, runs the command for installation in the
+unpacked sdist.
 
 The configuration of this machine for the network, apt, pip and npm is copied into the root folder,
 except apt's sources and preferences: they belong to the distribution that is installed here.
@@ -50,7 +50,7 @@ def main() -> int:
     folder.mkdir(parents=True)
     base = folder / "base"
     make_root(base, RELEASE, "python3")
-    roots = {name: folder / name for name in ("clone", "sdist", "user", "tests")}
+    roots = {name: folder / name for name in ("clone", "sdist", "tests")}
     for root in roots.values():
         run("cp", "--archive", base, root)
     run(sys.executable, "-m", "build", "--sdist", "--outdir", folder, base / SOURCE)
@@ -67,21 +67,17 @@ def main() -> int:
     )
     opening = readme.split("\n```python\n", 1)[1].split("\n```\n", 1)[0]
     examples = [f"/{SOURCE}/.venv/bin/python", "-c", opening]
-    commands = []
-    for name in "clone", "sdist":
-        commands += [
-            (f"Install in the {name}", paste(roots[name], *install)),
-            (f"examples in the {name}", paste(roots[name], *examples)),
-            ("examples in another folder", paste(roots[name], *examples, folder=ELSEWHERE)),
-        ]
     if BY_ANOTHER_USER not in " ".join(readme.split()):
         raise ValueError(f"README.md does not say: {BY_ANOTHER_USER}")
     *shell, script = install
     with_sudo = [*AS_USER, *shell, script.replace("apt-get", "sudo apt-get")]
-    commands += [
-        ("Add a user", paste(roots["user"], *shell, ADD_USER)),
-        ("Install in the clone as the user", paste(roots["user"], *with_sudo)),
-    ]
+    commands = [("Add a user", paste(roots["sdist"], *shell, ADD_USER))]
+    for name, command in {"clone": install, "sdist": with_sudo}.items():
+        commands += [
+            (f"Install in the {name}", paste(roots[name], *command)),
+            (f"examples in the {name}", paste(roots[name], *examples)),
+            ("examples in another folder", paste(roots[name], *examples, folder=ELSEWHERE)),
+        ]
     commands.append(("Tests in the clone", paste(roots["tests"], *tests)))
     return run_all(commands)
 
