@@ -1,6 +1,6 @@
 // What people search, and the section where it is: "PAGE#ANCHOR".
 const PLACES = {
-  "event loop, cpu share": "children#the-cpu-share-of-the-event-loop",
+  "event loop, cpu share": "measure#the-cpu-share-of-the-event-loop",
   "peak memory of child, child peak memory": "children#the-peak-of-a-child",
   "fish, bash, zsh, completions": "command#completions",
   "kill": "limits#ending-the-program",
@@ -9,7 +9,7 @@ const PLACES = {
   "hyperfine, mprof, psrecord, duct": "from-psutil#tools-for-commands",
   "packagers, offline build, ports": "getting-started#for-packagers",
   "context switches, page faults, nivcsw": "accuracy#counts",
-  "forkserver, pool of processes": "measure#whose-usage",
+  "forkserver, pool of processes": "measure#pools-of-processes",
   "grafana, datadog, statsd, spark, ray, pandas": "monitoring#other-tools",
   "notebook, jupyter": "recipes#the-peak-of-a-notebook-cell",
   "asyncio task": "recipes#the-cpu-time-of-one-asyncio-task",
