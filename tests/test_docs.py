@@ -43,8 +43,7 @@ def check(page: Path, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-# tox -e docs runs all. CPU times decide about the order of the rows in the tables of pytest.md, and
-# in an emulator page faults take longer.
+# tox -e docs runs all. In an emulator, page faults may take longer than the limit in pytest.md.
 MARKS: dict[str, Any] = {
     "README.md": (),
     "pytest.md": [pytest.mark.not_emulated, pytest.mark.thorough],
