@@ -152,7 +152,8 @@ def section(backend: Backend) -> list[str]:
         note = "; ".join(note for note in notes[name] if note not in often)
         if name in TIMES and clock.startswith(note):
             note = ""  # the table of the clocks, in docs/accuracy.md, says it
-        fields.setdefault((units(backend, name), note, sources[name]), []).append(f"`{name}`")
+        note = "; ".join(filter(None, [not_measured(backend, name), note]))
+        fields.setdefault((note, sources[name]), []).append(f"`{name}`")
     rows = ([", ".join(names), *known] for known, names in fields.items())
     links = [f"[{name}](evidence/{path.name})" for name, path in kernels(backend).items()]
     lines = [
@@ -160,7 +161,7 @@ def section(backend: Backend) -> list[str]:
         "",
         f"Run on {', '.join(links)}. {seen(backend)}" if links else NOT_RUN,
         "",
-        *table(["field", "unit", "note", "source"], rows),
+        *table(["field", "note", "source"], rows),
         "",
     ]
     said = {name: lacking for name in NAMES if (lacking := missing(backend, name))}
@@ -170,12 +171,13 @@ def section(backend: Backend) -> list[str]:
     return [*lines, *([OTHERWISE[backend.name]] if backend.name in OTHERWISE else []), ""]
 
 
-def units(backend: Backend, name: str) -> str:
-    """Return the unit of a field, also of one that only Process measures."""
-    own = unit(backend, name)
-    if own == "-" and name in backend.process:
-        return f"-; `Process`: {backend.units[name]}"
-    return own
+def not_measured(backend: Backend, name: str) -> str:
+    """Return that a field is not measured, and the unit of one that only Process measures."""
+    if name in backend.measured["RUSAGE_SELF"]:
+        return ""
+    if name in backend.process:
+        return f"not measured; `Process`: {backend.units[name]}"
+    return "not measured"
 
 
 def kernels(backend: Backend) -> dict[str, Path]:
