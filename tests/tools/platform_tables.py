@@ -50,6 +50,7 @@ NAMES = [
 
 MEMORY = ["peak", "rss", "pss"]
 OFTEN = 6  # fields
+MANY = 4  # systems
 NOT_RUN = "Not run: all is from the sources."
 
 USUAL = ["x86_64", "amd64", "AMD64"]
@@ -136,9 +137,27 @@ def together(said: Mapping[str, str]) -> list[str]:
     return [f"- {', '.join(same)}: {text}" for text, same in names.items()]
 
 
+def noted(backend: Backend, name: str) -> list[str]:
+    return backend.notes.get(name, "").replace("*", r"\*").split("; ")
+
+
+def shared() -> dict[tuple[str, str], list[str]]:
+    """Return the notes on a field that many systems share, each with these systems."""
+    systems: dict[tuple[str, str], list[str]] = {}
+    for backend in KNOWN:
+        for name in FIELDS:
+            for note in noted(backend, name):
+                systems.setdefault((name, note), []).append(backend.name)
+    return {said: names for said, names in systems.items() if said[1] and len(names) >= MANY}
+
+
 def section(backend: Backend) -> list[str]:
     sources = documentation(backend).sources
-    notes = {name: backend.notes.get(name, "").replace("*", r"\*").split("; ") for name in FIELDS}
+    above = shared()
+    notes = {
+        name: [note for note in noted(backend, name) if (name, note) not in above]
+        for name in FIELDS
+    }
     # What is said of many fields is said below the table.
     often = {
         note: ", ".join(f"`{name}`" for name in FIELDS if note in notes[name])
@@ -227,6 +246,8 @@ def tables() -> str:
     ]
     lines += [
         *measured_fields(),
+        "",
+        *(f"- `{name}` on {', '.join(names)}: {note}" for (name, note), names in shared().items()),
         "",
         "Which other names exist; `CHILDREN` is `RUSAGE_CHILDREN`, and so on:",
         "",
