@@ -2,13 +2,11 @@
 
 import json
 import re
-from collections import Counter
-from itertools import chain
 from pathlib import Path
 
 from system_words import BY_MODULE, documentation
 
-from rusage._backends import _base, linux
+from rusage._backends import BACKEND, _base, linux
 from rusage._backends._base import BLOCKS, INTEGRALS, Backend
 from rusage._backends._platforms import backend_name
 
@@ -23,8 +21,6 @@ SYSTEMS = [
     "SunOS",
     "Windows",
 ]  # in uname(2)
-OLDER = {"Linux 6.1": "5.10", "OpenBSD 7.8": "7.7", "NetBSD 9": "8.3"}
-"""The first release that is as the newest, and an older one."""
 
 OWN, SIZE, PEAK = "its own", "the parent's size", "the parent's peak"
 FORKED = {
@@ -103,6 +99,13 @@ def claims(backend: Backend, module: str = "resource") -> dict[str, str]:
     return said
 
 
+def of_this_system() -> dict[str, str]:
+    """Return what is said of the kernel that runs here."""
+    from facts import kernel
+
+    return claims(BACKEND) | (WINE if kernel()[0] == "Wine" else {})
+
+
 def of_waits(backend: Backend, *, is_raw: bool) -> dict[str, str]:
     said = {}
     own, children = (
@@ -154,7 +157,7 @@ def outcomes(path: Path, backend: Backend) -> dict[str, str]:
     if path.stem.startswith("Wine"):
         said |= WINE
     if path.stem.startswith("Linux"):
-        is_precise = path.stem.endswith("s390x")  # of both machines, facts.py knows one kernel
+        is_precise = path.stem.endswith("s390x")  # the statement is about all machines
         said["times: resolution"] = "ticks" if is_precise else "microseconds"
     return {name: facts.outcome(facts.Fact(name, **fact), said) for name, fact in found.items()}
 
@@ -181,23 +184,3 @@ def points(path: Path, backend: Backend, field: str) -> list[str]:
         for name in confirmed
         if name.startswith(f"{start}:") or name in kinds
     ]
-
-
-def literals() -> str:
-    newest = {name: claims(backend_of(name, "")) for name in SYSTEMS}
-    values = {
-        name: Counter(said.get(name, "") for said in newest.values())
-        for name in dict.fromkeys(chain.from_iterable(newest.values()))
-    }
-    usual = {name: counted.most_common(1)[0][0] for name, counted in values.items()}
-    differing = {system: difference(said, usual) for system, said in newest.items()}
-    older = {
-        start: difference(claims(backend_of(start.split()[0], release)), newest[start.split()[0]])
-        for start, release in OLDER.items()
-    }
-    texts = (json.dumps(each, indent=4) for each in (usual, differing, WINE, older))
-    return "USUAL = {}\nCLAIMS = {}\nWINE = {}\nOLDER = {}".format(*texts)
-
-
-def difference(said: dict[str, str], usual: dict[str, str]) -> dict[str, str]:
-    return {name: said.get(name, "") for name in usual if usual[name] != said.get(name, "")}

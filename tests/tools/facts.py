@@ -1,14 +1,13 @@
 """Ask the running kernel what its getrusage(2) reports.
 
-``python3 facts.py`` measures, prints what it saw, and compares it with what the package rusage says
-of this system. ``python3 facts.py --json FILE`` also writes the evidence, which names the system,
-its release, the machine type and the interpreter, and nothing else of this computer. It needs only
-this file and Python 3.8 or later: no package, no compiler, no root. It takes less than a minute,
-and some minutes on a busy machine.
+``python3 facts.py`` measures, and prints what it saw. ``python3 facts.py --json FILE`` also writes
+the evidence, which names the system, its release, the machine type and the interpreter, and nothing
+else of this computer. It needs only this file and Python 3.8 or later: no package, no compiler, no
+root. It takes less than a minute, and some minutes on a busy machine.
 
-A fact is confirmed, refuted, seen (nothing is said of it), or not shown: a file system in memory
-hides block I/O, and a busy machine or an inherited peak hides other facts. The status is 1 if a
-fact is refuted.
+A fact is seen, or not shown: a file system in memory hides block I/O, and a busy machine or an
+inherited peak hides other facts. Beside ``claims.py``, and with the package rusage installed, it is
+confirmed or refuted if the package says something of it; the status is 1 if one is refuted.
 """
 
 from __future__ import annotations
@@ -35,173 +34,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-# What the package says of each system's newest release: the values that may be seen. CLAIMS has
-# what differs from the usual, WINE what differs from Windows, and OLDER what differs before a
-# release. An empty text is no claim.
-# ``python tests/tools/platform_tables.py`` writes these.
-# fmt: off
-# <claims>
-
-USUAL = {
-    "times: resolution": "microseconds",
-    "times: split": "sampled",
-    "ru_idrss: with CPU time": "0",
-    "ru_isrss: with CPU time": "0",
-    "ru_ixrss: with CPU time": "0",
-    "ru_inblock: unit": "operations",
-    "ru_oublock: unit": "operations",
-    "ru_minflt: touched pages": "each page",
-    "ru_majflt: mapped file": "counted",
-    "ru_msgsnd: messages": "sockets",
-    "ru_msgrcv: messages": "sockets",
-    "ru_nsignals: signals": "handled",
-    "ru_nvcsw: sleeps": "counted",
-    "ru_nivcsw: competition": "counted",
-    "ru_majflt: shared memory": "",
-    "ru_maxrss: unit": "KiB",
-    "ru_maxrss: update": "at once",
-    "ru_maxrss: exec": "kept",
-    "ru_maxrss: child after exec": "its own",
-    "ru_maxrss: forked child": "",
-    "RUSAGE_CHILDREN: added": "when waited for",
-    "RUSAGE_CHILDREN: ru_maxrss": "largest",
-    "wait4: last reading": "equal",
-    "RUSAGE_CHILDREN: wait4": "equal",
-    "wait4: short children": "complete",
-    "RUSAGE_THREAD: ru_minflt": "",
-    "RUSAGE_THREAD: ru_maxrss": "",
-    "RUSAGE_THREAD: integrals": "",
-    "ru_idrss: mapped memory": ""
-}
-CLAIMS = {
-    "Linux": {
-        "times: resolution": "microseconds | ticks",
-        "times: split": "sampled | precise | all user time",
-        "ru_inblock: unit": "512-byte units",
-        "ru_oublock: unit": "512-byte units",
-        "ru_msgsnd: messages": "0",
-        "ru_msgrcv: messages": "0",
-        "ru_nsignals: signals": "0",
-        "ru_majflt: shared memory": "minor",
-        "ru_maxrss: child after exec": "the parent's size",
-        "ru_maxrss: forked child": "the parent's size",
-        "RUSAGE_THREAD: ru_minflt": "the thread's",
-        "RUSAGE_THREAD: ru_maxrss": "the process's peak",
-        "RUSAGE_THREAD: integrals": "0"
-    },
-    "Darwin": {
-        "times: split": "precise | all user time",
-        "ru_inblock: unit": "",
-        "ru_oublock: unit": "",
-        "ru_nvcsw: sleeps": "",
-        "ru_nivcsw: competition": "",
-        "ru_maxrss: unit": "bytes",
-        "ru_maxrss: exec": "reset"
-    },
-    "FreeBSD": {
-        "ru_idrss: with CPU time": "grows",
-        "ru_isrss: with CPU time": "grows",
-        "ru_ixrss: with CPU time": "grows",
-        "ru_msgsnd: messages": "sockets and pipes",
-        "ru_msgrcv: messages": "sockets and pipes",
-        "ru_maxrss: update": "sampled",
-        "ru_maxrss: child after exec": "its own | the parent's size | sometimes the parent's",
-        "ru_maxrss: forked child": "its own | the parent's size | sometimes the parent's",
-        "wait4: short children": "complete | sometimes incomplete",
-        "RUSAGE_THREAD: ru_minflt": "the thread's",
-        "RUSAGE_THREAD: ru_maxrss": "since the thread began",
-        "RUSAGE_THREAD: integrals": "grow",
-        "ru_idrss: mapped memory": "not counted"
-    },
-    "OpenBSD": {
-        "times: resolution": "ticks",
-        "ru_idrss: with CPU time": "grows",
-        "ru_isrss: with CPU time": "grows",
-        "ru_ixrss: with CPU time": "grows",
-        "ru_maxrss: forked child": "its own",
-        "RUSAGE_THREAD: ru_minflt": "the thread's",
-        "RUSAGE_THREAD: ru_maxrss": "since the thread began",
-        "RUSAGE_THREAD: integrals": "0",
-        "ru_idrss: mapped memory": "counted"
-    },
-    "NetBSD": {
-        "ru_idrss: with CPU time": "present size",
-        "ru_isrss: with CPU time": "present size",
-        "ru_ixrss: with CPU time": "present size",
-        "ru_maxrss: child after exec": "the parent's peak",
-        "ru_maxrss: forked child": "the parent's peak"
-    },
-    "DragonFly": {
-        "times: resolution": "ticks",
-        "ru_idrss: with CPU time": "grows",
-        "ru_isrss: with CPU time": "grows",
-        "ru_ixrss: with CPU time": "grows",
-        "ru_nivcsw: competition": "0",
-        "ru_maxrss: update": "sampled",
-        "ru_maxrss: forked child": "its own",
-        "wait4: last reading": "doubled",
-        "RUSAGE_CHILDREN: wait4": ""
-    },
-    "SunOS": {
-        "times: split": "precise",
-        "ru_minflt: touched pages": "0",
-        "ru_maxrss: unit": "0",
-        "ru_maxrss: update": "",
-        "ru_maxrss: exec": "",
-        "ru_maxrss: child after exec": "",
-        "RUSAGE_CHILDREN: added": "",
-        "RUSAGE_CHILDREN: ru_maxrss": "",
-        "wait4: last reading": "",
-        "RUSAGE_CHILDREN: wait4": ""
-    },
-    "Windows": {
-        "times: resolution": "ticks",
-        "times: split": "",
-        "ru_inblock: unit": "",
-        "ru_oublock: unit": "",
-        "ru_majflt: mapped file": "0",
-        "ru_msgsnd: messages": "0",
-        "ru_msgrcv: messages": "0",
-        "ru_nsignals: signals": "0",
-        "ru_nvcsw: sleeps": "0",
-        "ru_nivcsw: competition": "0",
-        "ru_maxrss: unit": "bytes",
-        "ru_maxrss: exec": "reset",
-        "wait4: last reading": "",
-        "RUSAGE_CHILDREN: wait4": "",
-        "wait4: short children": ""
-    }
-}
-WINE = {
-    "ru_minflt: touched pages": "0"
-}
-OLDER = {
-    "Linux 6.1": {
-        "ru_majflt: shared memory": "major"
-    },
-    "OpenBSD 7.8": {
-        "ru_idrss: with CPU time": "0",
-        "ru_isrss: with CPU time": "0",
-        "ru_ixrss: with CPU time": "0",
-        "ru_idrss: mapped memory": ""
-    },
-    "NetBSD 9": {
-        "ru_idrss: with CPU time": "0",
-        "ru_isrss: with CPU time": "0",
-        "ru_ixrss: with CPU time": "0",
-        "ru_maxrss: unit": "0",
-        "ru_maxrss: update": "",
-        "ru_maxrss: exec": "",
-        "ru_maxrss: child after exec": "",
-        "ru_maxrss: forked child": "",
-        "RUSAGE_CHILDREN: added": "",
-        "RUSAGE_CHILDREN: ru_maxrss": ""
-    }
-}
-
-# </claims>
-# fmt: on
 
 SELF, CHILDREN = 0, -1
 MIB = 1 << 20
@@ -1141,19 +973,12 @@ def kernel() -> tuple[str, str, str]:
     return system, number[0] if number else "", platform.machine()
 
 
-def numbers(release: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", release)]
-
-
-def claims(system: str, release: str) -> dict[str, str]:
-    """Return what the package says of a system: for each fact, the values that may be seen."""
-    if system == "Wine":
-        return {**claims("Windows", ""), **WINE}
-    said = {**USUAL, **CLAIMS[system]} if system in CLAIMS else {}
-    for start, differing in OLDER.items():
-        name, _, first = start.partition(" ")
-        if name == system and numbers(release) < numbers(first):
-            said.update(differing)
+def claims() -> dict[str, str]:
+    """Return what the package says of this system: for each fact, the values that may be seen."""
+    try:
+        said: dict[str, str] = importlib.import_module("claims").of_this_system()
+    except ImportError:
+        return {}
     return said
 
 
@@ -1193,7 +1018,7 @@ def main() -> int:
     system, release, machine = kernel()
     interpreter = f"{platform.python_implementation()} {platform.python_version()}"
     print(f"{system} {release}, {machine}, {interpreter}", flush=True)
-    said = claims(system, release)
+    said = claims()
     facts, outcomes = [], []
     for fact in measure(options.module):
         facts.append(fact)

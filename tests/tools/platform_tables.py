@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-from claims import EVIDENCE, backend_of, literals, points
+from claims import EVIDENCE, backend_of, points
 from system_words import (
     APART,
     FAULTS,
@@ -35,7 +35,6 @@ from rusage._fields import FIELDS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE, README = ROOT / "docs" / "platforms.md", ROOT / "README.md"
-FACTS = ROOT / "tests" / "tools" / "facts.py"
 
 NAMES = [
     "RUSAGE_SELF",
@@ -349,14 +348,11 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     DOCS / "inherited-peaks.md": {"children": inherited},
     DOCS / "accuracy.md": {"clocks": clocks},
     DOCS / "monitoring.md": {"processes": processes},
-    FACTS: {"claims": literals},
 }
 
 
 def with_table(text: str, name: str, generated: str) -> str:
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    if begin not in text:  # not Markdown
-        begin, end = f"# <{name}>", f"# </{name}>"
     before, found, rest = text.partition(begin)
     _, also_found, after = rest.partition(end)
     if not found or not also_found:
