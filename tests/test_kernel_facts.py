@@ -13,7 +13,6 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-import evidence_from_c
 import facts
 import pytest
 from claims import EVIDENCE, backend_of, claims, outcomes, points
@@ -133,36 +132,6 @@ def test_evidence_of_s390x(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(EVIDENCE.glob("*.json")), ids=lambda path: path.stem)
 def test_evidence(path: Path) -> None:
     assert refuted(path) == []
-
-
-def test_evidence_from_c() -> None:
-    """What a program in C prints on a kernel without Python, here of DragonFly BSD."""
-    printed = """
-touch 64 MiB                     minflt   16384.00 16385.00 16450.00
-                                 maxrss   65536.00 65000.00 65800.00
-1 s beside another busy process  nivcsw       0.00     0.00     0.00
-Peaks of children by wait4, KiB               runs zero expected smallest largest expected
-parent 64 MiB, fork only                        20   15        0        0      60      200
-parent small again (peak 64 MiB), fork, exec     5    1    65536    66000   66000    68500
-A child's last reading and wait4  itself    wait4 expected
-ixrss                               0.00     0.00
-idrss                            8976.00  9240.00
-isrss                            8704.00  8960.00
-minflt                           8209.00 16418.00  doubled
-"""
-    found = evidence_from_c.facts(printed)
-    assert {name: each["value"] for name, each in found.items()} == {
-        "ru_minflt: touched pages": "each page",
-        "ru_maxrss: unit": None,  # it grew by less than is allowed
-        "ru_nivcsw: competition": "0",
-        "ru_maxrss: forked child": "its own",
-        "ru_maxrss: child after exec": "the parent's peak",
-        "ru_ixrss: with CPU time": "0",
-        "ru_idrss: with CPU time": None,
-        "ru_isrss: with CPU time": None,
-        "wait4: last reading": "doubled",
-    }
-    assert found["wait4: last reading"]["seen"] == "minflt: [8209, 16418]"
 
 
 @pytest.mark.parametrize("value", [None, "counted"])
