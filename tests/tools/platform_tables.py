@@ -278,11 +278,6 @@ def merged(head: list[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(table(["system", *head], rows))
 
 
-def inherited() -> str:
-    head = ["after `fork`", "after `vfork` or `posix_spawn`", "after `exec`", "since", "function"]
-    return merged(head, ((each.name, *documentation(each).child_peak) for each in KNOWN))
-
-
 def tiers() -> str:
     rows = []
     for number, meaning in TIERS.items():
@@ -345,7 +340,6 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     PAGE: {"systems": tables},
     README: {"systems": lambda: tiers().replace("](../", "](")},
     DOCS / "command-reference.md": {"command": command},
-    DOCS / "inherited-peaks.md": {"children": inherited},
     DOCS / "accuracy.md": {"clocks": clocks},
     DOCS / "monitoring.md": {"processes": processes},
 }

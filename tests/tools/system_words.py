@@ -37,8 +37,6 @@ class Documentation(NamedTuple):
     """
     process_owners: str = ""
     """Whose processes can be read."""
-    child_peak: tuple[str, ...] = ("not measured", "-", "-", "-", "-")
-    """A child's peak after fork, after vfork or posix_spawn, and after exec; since when; where."""
 
 
 FAULTS = {"ru_minflt", "ru_majflt"}
@@ -62,13 +60,6 @@ DOCUMENTATION = {
         ),
         process_clock="10 ms, 1 ns",
         process_owners="everyone's, unless `hidepid` is set",
-        child_peak=(
-            "the parent's size",
-            "the parent's peak",
-            "kept",
-            "2.6.32, the first that reports a peak; seen on 5.10 to 7.2",
-            "dup_mm() in kernel/fork.c, exec_mmap() in fs/exec.c (7.3: exec_mm_put_old())",
-        ),
     ),
     "macos": Documentation(
         sources={
@@ -88,13 +79,6 @@ DOCUMENTATION = {
         ),
         process_clock="Mach ticks: 1 ns, or 42 ns on Apple silicon",
         process_owners="one's own; root: everyone's",
-        child_peak=(
-            "-",
-            "-",
-            "0: `exec` creates a new task",
-            "read in macOS 15.4",
-            "task_create_internal() in osfmk/kern/task.c",
-        ),
     ),
     "freebsd": Documentation(
         sources={
@@ -112,13 +96,6 @@ DOCUMENTATION = {
         },
         process_clock="1 microsecond",
         process_owners="everyone's, unless `security.bsd` forbids it",
-        child_peak=(
-            "the parent's size, at the first tick of the statistics clock; 0 before",
-            "as after `fork`",
-            "kept, as are the integrals, which take the parent's sizes in the same way",
-            "seen on 15.1",
-            "statclock() in sys/kern/kern_clock.c",
-        ),
     ),
     "openbsd": Documentation(
         sources={
@@ -135,13 +112,6 @@ DOCUMENTATION = {
         resolution="ticks",
         process_clock="ticks of the statistics clock",
         process_owners="everyone's",
-        child_peak=(
-            "0, then what the child touches",
-            "may be the parent's size, at a page fault before `exec`; not seen",
-            "kept",
-            "seen on 7.7 and 7.9",
-            "fork1() in sys/kern/kern_fork.c, uvmfault_update_stats() in sys/uvm/uvm_fault.c",
-        ),
     ),
     "netbsd": Documentation(
         sources={
@@ -159,14 +129,6 @@ DOCUMENTATION = {
         },
         process_clock="1 microsecond",
         process_owners="everyone's",
-        # vm_rssmax follows vm_startcopy in uvm_extern.h, so uvmspace_fork() copies it
-        child_peak=(
-            "the parent's peak",
-            "its own",
-            "kept",
-            "9, the first that reports a peak; seen on 9.99.10",
-            "uvmspace_fork() in sys/uvm/uvm_map.c, ruspace() in sys/kern/kern_resource.c",
-        ),
     ),
     "dragonfly": Documentation(
         sources={
@@ -180,13 +142,6 @@ DOCUMENTATION = {
         process_clock="ticks of the statistics clock",
         # sysctl_kern_proc() in sys/kern/kern_proc.c: within a jail, the jail's
         process_owners="everyone's",
-        child_peak=(
-            "0, then what the child touches, at ticks of the scheduler clock",
-            "the parent's size, at the first such tick; 0 before",
-            "kept",
-            "seen on 5.9",
-            "schedclock() in sys/kern/kern_clock.c",
-        ),
     ),
     "illumos": Documentation(
         sources={
@@ -208,7 +163,6 @@ DOCUMENTATION = {
         resolution="15.6 ms",
         process_clock="15.625 ms",
         process_owners="those that `OpenProcess` allows",
-        child_peak=("-", "-", "its own: processes are created, not forked", "-", "-"),
     ),
     "unknown": Documentation(
         sources={
