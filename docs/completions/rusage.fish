@@ -1,4 +1,4 @@
-# Completion of rusage(1) for fish. Written by tests/tools/command_options.py.
+# Completion of rusage(1) for fish. tests/tools/command_options.py writes the options.
 
 function __rusage_before_command
     set -l words (commandline -opc)[2..-1]
@@ -12,7 +12,6 @@ function __rusage_before_command
     end
 end
 
-complete -c rusage -x -a "(__fish_complete_subcommand -n -o -f --pid --runs --plot --output --export --warmup --format --prepare --samples --against --interval --limit-maxrss --limit-cputime --limit-tree-rss --limit-tree-pss)"
 complete -c rusage -n __rusage_before_command -s n -l runs -x -d 'run the command RUNS times, report statistics'
 complete -c rusage -n __rusage_before_command -l compare -d 'compare commands without a shell, 3 s for each'
 complete -c rusage -n __rusage_before_command -s o -l output -r -F -d 'write the report to FILE, not to standard error'
@@ -44,3 +43,4 @@ complete -c rusage -n __rusage_before_command -s q -l quiet -d 'leave out the li
 complete -c rusage -n __rusage_before_command -s a -l append -d 'append to FILE, with the command in text reports'
 complete -c rusage -n __rusage_before_command -l info -d 'print the facts for a bug report and exit'
 complete -c rusage -n __rusage_before_command -s V -l version -d 'print the version and exit'
+complete -c rusage -x -a "(__fish_complete_subcommand -n -o -f --pid --runs --plot --output --export --warmup --format --prepare --samples --against --interval --limit-maxrss --limit-cputime --limit-tree-rss --limit-tree-pss)"

@@ -15,79 +15,34 @@ from platform_tables import with_table
 from rusage._cli.options import OPTIONS, Option, spelling
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
+COMPLETIONS = DOCS / "completions"
 ALL = [option for group in OPTIONS.values() for option in group]
 WITH_VALUE = [word for option in ALL if option.value for word in spelling(option)]
 
-BASH = """\
-# Completion of rusage(1) for bash. Written by tests/tools/command_options.py.
 
-_rusage()
-{{
-    local cur=${{COMP_WORDS[COMP_CWORD]}} at option= options=yes
-    COMPREPLY=()
-    for ((at = 1; at < COMP_CWORD; at++)); do
-        case ${{COMP_WORDS[at]}} in
-            {with_value})
-                option=${{COMP_WORDS[at]}}
-                [[ ${{COMP_WORDS[at + 1]}} == "=" ]] && ((at++))
-                ((at++))
-                ;;
-            --)
-                options=
-                ((at++))
-                break
-                ;;
-            -*) ;;
-            *) break ;;
-        esac
-    done
-    if ((at > COMP_CWORD)); then # the value of an option
-        case $option in
-            {with_file})
-                [[ $cur == "=" ]] && cur=
-                compopt -o filenames 2> /dev/null
-                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-                ;;
-        esac
-    elif ((at < COMP_CWORD)); then # an argument of the command
-        if declare -F _comp_command_offset > /dev/null; then
-            _comp_command_offset "$at"
-        elif declare -F _command_offset > /dev/null; then
-            _command_offset "$at"
-        else
-            compopt -o filenames 2> /dev/null
-            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-        fi
-    elif [[ $options && $cur == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "{options}" -- "$cur")
-    else
-        mapfile -t COMPREPLY < <(compgen -c -- "$cur")
-    fi
-}}
-
-complete -F _rusage rusage
-"""
+def replaced(path: Path, *parts: tuple[str, str, str]) -> str:
+    """Return a file's text with what each part says between two texts, which stay."""
+    text = path.read_text(encoding="utf-8")
+    for begin, written, end in parts:
+        before, _, rest = text.partition(begin)
+        text = before + begin + written + end + rest.partition(end)[2]
+    return text
 
 
 def bash() -> str:
     words = [word for option in ALL for word in spelling(option)]
     with_file = [word for option in ALL if option.value == "FILE" for word in spelling(option)]
-    return BASH.format(
-        options=" ".join(words), with_value=" | ".join(WITH_VALUE), with_file=" | ".join(with_file)
+    return replaced(
+        COMPLETIONS / "rusage",
+        ("case ${COMP_WORDS[at]} in\n            ", " | ".join(WITH_VALUE), ")"),
+        ("case $option in\n            ", " | ".join(with_file), ")"),
+        ('compgen -W "', " ".join(words), '"'),
     )
 
 
 def zsh() -> str:
-    lines = [
-        "#compdef rusage",
-        "# Completion of rusage(1) for zsh. Written by tests/tools/command_options.py.",
-        "",
-    ]
-    lines += ["_arguments -s -S \\", *(f"  {zsh_option(option)} \\" for option in ALL)]
-    # _arguments leaves a "--" that follows the name directly among the words of the command.
-    words = "[[ $words[1] == -- ]] && shift words && (( CURRENT-- )); _normal"
-    lines += ["  '(-)1:command: _command_names -e' \\", f"  '*::argument:{{ {words} }}'"]
-    return "".join(f"{line}\n" for line in lines)
+    lines = "".join(f"  {zsh_option(option)} \\\n" for option in ALL)
+    return replaced(COMPLETIONS / "_rusage", ("_arguments -s -S \\\n", lines, "  '(-)1:"))
 
 
 def zsh_option(option: Option) -> str:
@@ -100,37 +55,24 @@ def zsh_option(option: Option) -> str:
     return f"'({' '.join(spelling(option))})'{{{','.join(words)}}}'[{text}]{value}'"
 
 
-FISH = """\
-# Completion of rusage(1) for fish. Written by tests/tools/command_options.py.
-
-function __rusage_before_command
-    set -l words (commandline -opc)[2..-1]
-    while set -q words[1]
-        if contains -- $words[1] {with_value}
-            set -e words[1] # and its value
-        else if test "$words[1]" = -- || not string match -q -- '-*' "$words[1]"
-            return 1
-        end
-        set -e words[1]
-    end
-end
-
-complete -c rusage -x -a "(__fish_complete_subcommand {with_value})"
-"""
-
-
 def fish() -> str:
     # __fish_complete_subcommand takes a long option for one of its own, if no letter precedes it.
-    lines = [FISH.format(with_value=" ".join(sorted(WITH_VALUE, key=len)))]
+    with_value = " ".join(sorted(WITH_VALUE, key=len))
+    lines = ""
     for option in ALL:
         text = option.text.replace("\\", "\\\\").replace("'", "\\'")
         letter = f" -s {option.letter}" if option.letter else ""
         value = {"": "", "FILE": " -r -F"}.get(option.value, " -x")
-        lines.append(
+        lines += (
             f"complete -c rusage -n __rusage_before_command{letter} "
             f"-l {option.name}{value} -d '{text}'\n"
         )
-    return "".join(lines)
+    return replaced(
+        COMPLETIONS / "rusage.fish",
+        ("contains -- $words[1] ", with_value, "\n"),
+        ("\nend\n\n", lines, "complete -c rusage -x"),
+        ("(__fish_complete_subcommand ", with_value, ")"),
+    )
 
 
 def page() -> str:
@@ -152,6 +94,10 @@ def in_code(text: str) -> str:
 
 # The manual page is written by hand, except for the lines between two comments. Sentences that
 # follow an option's own, after a comment of their own, are written by hand too.
+MARKS = (
+    '.\\" options, written by tests/tools/command_options.py:\n',
+    '.\\" end of the options\n',
+)
 MORE = '.\\" More than --help says:'
 
 
@@ -186,27 +132,23 @@ def man_options(written: str) -> list[str]:
 
 
 def man_page() -> str:
-    text = (DOCS / "rusage.1").read_text(encoding="utf-8")
-    parts = re.split(
-        r'(\.\\" (?:options, written by tests/tools/command_options.py:|end of the options)\n)',
-        text,
-    )
-    before, begin, old, end, after = parts
-    return before + begin + "".join(f"{line}\n" for line in man_options(old)) + end + after
+    begin, end = MARKS
+    page = DOCS / "rusage.1"
+    old = page.read_text(encoding="utf-8").partition(begin)[2].partition(end)[0]
+    return replaced(page, (begin, "".join(f"{line}\n" for line in man_options(old)), end))
 
 
 FILES: dict[Path, Callable[[], str]] = {
     DOCS / "rusage.1": man_page,
-    DOCS / "completions" / "rusage": bash,
-    DOCS / "completions" / "_rusage": zsh,
-    DOCS / "completions" / "rusage.fish": fish,
+    COMPLETIONS / "rusage": bash,
+    COMPLETIONS / "_rusage": zsh,
+    COMPLETIONS / "rusage.fish": fish,
     DOCS / "command-reference.md": page,
 }
 
 
 def main() -> None:
     for path, text in FILES.items():
-        path.parent.mkdir(exist_ok=True)
         path.write_text(text(), encoding="utf-8")
 
 
