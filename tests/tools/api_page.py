@@ -12,7 +12,7 @@ import re
 import textwrap
 from pathlib import Path
 
-from platform_tables import with_table
+from commands import marked, replaced
 from system_words import SYSTEMS
 
 import rusage
@@ -165,7 +165,7 @@ def described(name: str, old: str) -> str:
 
 
 def written() -> str:
-    head, *sections = re.split(r"(?m)^(?=###? )", PAGE.read_text(encoding="utf-8"))
+    _, *sections = re.split(r"(?m)^(?=###? )", PAGE.read_text(encoding="utf-8"))
     overview: list[str] = []
     parts = []
     for section in sections:
@@ -181,7 +181,8 @@ def written() -> str:
         overview[-1] += f"{comma}[`{name}`](#{anchor})"
         old = old.partition("\n\nAvailability: ")[0].strip()
         parts.append(f"{heading}\n\n{described(name, old)}{availability(name)}\n\n")
-    return with_table(head, "overview", "\n".join(overview)) + "".join(parts).rstrip() + "\n"
+    head, *_ = re.split(r"(?m)^(?=## )", replaced(PAGE, marked("overview", "\n".join(overview))))
+    return head + "".join(parts).rstrip() + "\n"
 
 
 if __name__ == "__main__":

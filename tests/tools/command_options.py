@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
-from platform_tables import with_table
+from commands import marked, replaced
 
 from rusage._cli.options import OPTIONS, Option, spelling
 
@@ -18,15 +18,6 @@ DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 COMPLETIONS = DOCS / "completions"
 ALL = [option for group in OPTIONS.values() for option in group]
 WITH_VALUE = [word for option in ALL if option.value for word in spelling(option)]
-
-
-def replaced(path: Path, *parts: tuple[str, str, str]) -> str:
-    """Return a file's text with what each part says between two texts, which stay."""
-    text = path.read_text(encoding="utf-8")
-    for begin, written, end in parts:
-        before, _, rest = text.partition(begin)
-        text = before + begin + written + end + rest.partition(end)[2]
-    return text
 
 
 def bash() -> str:
@@ -83,8 +74,7 @@ def page() -> str:
             words = [f"{word} {option.value}".strip() for word in spelling(option)]
             lines.append(f"- {', '.join(f'`{word}`' for word in words)}: {in_code(option.text)}")
         parts.append("\n".join(lines))
-    text = (DOCS / "command-reference.md").read_text(encoding="utf-8")
-    return with_table(text, "options", "\n\n".join(parts))
+    return replaced(DOCS / "command-reference.md", marked("options", "\n\n".join(parts)))
 
 
 def in_code(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What the programs in this folder share: their new folder, and commands that run quietly."""
+"""What the programs in this folder share: their new folder, commands, and parts of files."""
 
 import platform
 import re
@@ -23,6 +23,23 @@ def new_folder(usage: str | None) -> Path:
     if folder.exists():
         sys.exit(f"{folder} exists already")
     return folder
+
+
+def replaced(path: Path, *parts: tuple[str, str, str]) -> str:
+    """Return a file's text with what each part says between two texts, which stay."""
+    text = path.read_text(encoding="utf-8")
+    for begin, written, end in parts:
+        before, found, rest = text.partition(begin)
+        _, also_found, after = rest.partition(end)
+        if not found or not also_found:
+            raise ValueError(f"{path} has no {begin} ... {end}")
+        text = before + begin + written + end + after
+    return text
+
+
+def marked(name: str, written: str) -> tuple[str, str, str]:
+    """Return a part of a page of Markdown, between the two comments with this name."""
+    return f"<!-- {name} -->\n\n", written, f"\n\n<!-- /{name} -->"
 
 
 def run(*command: str | Path, env: Mapping[str, str] | None = None) -> None:

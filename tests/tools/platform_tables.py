@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from claims import EVIDENCE, backend_of, points
+from commands import marked, replaced
 from system_words import (
     APART,
     FAULTS,
@@ -99,7 +100,7 @@ def link(backend: Backend) -> str:
     return f"[{backend.name}](#{backend.name.lower().replace(' ', '-')})"
 
 
-def measured_fields() -> list[str]:
+def measured_fields() -> str:
     def cell(backend: Backend, heading: str, group: Collection[str]) -> str:
         measured = backend.measured["RUSAGE_SELF"] & set(group)
         if len(measured) < len(group):
@@ -110,10 +111,13 @@ def measured_fields() -> list[str]:
     rows = (
         [link(backend), *(cell(backend, *group) for group in GROUPS.items())] for backend in SYSTEMS
     )
-    return table(["system", *GROUPS], rows)
+    notes = (
+        f"- `{name}` on {', '.join(names)}: {note}" for (name, note), names in shared().items()
+    )
+    return "\n".join([*table(["system", *GROUPS], rows), "", *notes])
 
 
-def provided_names() -> list[str]:
+def provided_names() -> str:
     names = [name for name in NAMES if name not in {"RUSAGE_SELF", "wait3"}]  # wait3 is as wait4
     heads = [
         f"`{name.removeprefix('RUSAGE_')}`".replace("`wait4`", "`wait3`, `wait4`") for name in names
@@ -125,7 +129,7 @@ def provided_names() -> list[str]:
             for name in [*names, *MEMORY]
         ]
         rows.append([link(backend), *cells])
-    return table(["system", *heads, *(f"`{name}()`" for name in MEMORY)], rows)
+    return "\n".join(table(["system", *heads, *(f"`{name}()`" for name in MEMORY)], rows))
 
 
 def together(said: Mapping[str, str]) -> list[str]:
@@ -225,45 +229,18 @@ def seen(backend: Backend) -> str:
     return f"Seen there: all measured fields{f', except {exceptions}' if exceptions else ''}."
 
 
-def children() -> list[str]:
+def children() -> str:
     found: dict[str, list[str]] = {}
     for backend in SYSTEMS:
         said = f"never; {listed(backend.waited) or 'nothing'} of a child"
         if "ru_maxrss" in backend.waited:
             said = PEAKS[backend.child_peak]
         found.setdefault(said, []).append(backend.name)
-    return [f"- {', '.join(systems)}: {said}" for said, systems in found.items()]
+    return "\n".join(f"- {', '.join(systems)}: {said}" for said, systems in found.items())
 
 
-def tables() -> str:
-    lines = [
-        "## Overview",
-        "",
-        "All systems have `RUSAGE_SELF` and measure `ru_utime` and `ru_stime`. The integrals are",
-        "`ru_ixrss`, `ru_idrss` and `ru_isrss`, sizes times CPU time. The other fields:",
-        "",
-    ]
-    lines += [
-        *measured_fields(),
-        "",
-        *(f"- `{name}` on {', '.join(names)}: {note}" for (name, note), names in shared().items()),
-        "",
-        "Which other names exist; `CHILDREN` is `RUSAGE_CHILDREN`, and so on:",
-        "",
-        *provided_names(),
-        "",
-    ]
-    lines += ["`partly`: with fewer fields than `RUSAGE_SELF`; see the section of the system."]
-    lines += ["`-`: not provided; the `AttributeError` says why.", ""]
-    lines += ["`run` and `Popen` measure the peak of a child:", "", *children(), ""]
-    lines += ["## Tiers", "", tiers(), ""]
-    for backend in SYSTEMS:
-        lines += section(backend)
-    lines += ["## Other systems", ""]
-    lines += ["Android has the values of Linux."]
-    lines += ["On these systems `import rusage` raises `ImportError` with the reason:", ""]
-    lines += together(REFUSED)
-    return "\n".join(lines)
+def sections() -> str:
+    return "\n".join(line for backend in SYSTEMS for line in section(backend)).rstrip()
 
 
 # --- The guides ---
@@ -337,7 +314,14 @@ def command() -> str:
 
 DOCS = ROOT / "docs"
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
-    PAGE: {"systems": tables},
+    PAGE: {
+        "fields": measured_fields,
+        "names": provided_names,
+        "peaks": children,
+        "tiers": tiers,
+        "systems": sections,
+        "refused": lambda: "\n".join(together(REFUSED)),
+    },
     README: {"systems": lambda: tiers().replace("](../", "](")},
     DOCS / "command-reference.md": {"command": command},
     DOCS / "accuracy.md": {"clocks": clocks},
@@ -345,20 +329,8 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
 }
 
 
-def with_table(text: str, name: str, generated: str) -> str:
-    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    before, found, rest = text.partition(begin)
-    _, also_found, after = rest.partition(end)
-    if not found or not also_found:
-        raise ValueError(f"no {begin} ... {end}")
-    return f"{before}{begin}\n\n{generated}\n\n{end}{after}"
-
-
 def written(path: Path) -> str:
-    text = path.read_text(encoding="utf-8")
-    for name, generate in TABLES[path].items():
-        text = with_table(text, name, generate())
-    return text
+    return replaced(path, *(marked(name, generate()) for name, generate in TABLES[path].items()))
 
 
 def main() -> None:
