@@ -1,7 +1,7 @@
 """The types of the compiled module, written from the C declarations that cffi reads.
 
 ``python tests/tools/compiled_types.py`` writes ``rusage/_rusage.pyi``, which
-``tests/test_c.py`` compares.
+``tests/test_c.py`` compares. What no declaration changes is written there by hand.
 """
 
 import sys
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cffi import model
+from commands import replaced
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
@@ -17,37 +18,6 @@ from expected import BACKENDS, load  # noqa: E402 (of the tests)
 
 rusage_build = load("rusage_build", ROOT / "rusage_build.py")
 STUB = ROOT / "rusage" / "_rusage.pyi"
-HEAD = '''"""The compiled module, from ``_rusage.cdef`` by ``tests/tools/compiled_types.py``.
-
-A class with the name of a structure stands for a pointer to it. A function is missing at run time
-on the systems for which it is not declared.
-"""
-
-from collections.abc import Callable
-from typing import Any, Generic, Literal, TypeVar, overload
-
-_T = TypeVar("_T")
-
-class Pointer(Generic[_T]):
-    def __getitem__(self, index: int, /) -> _T: ...
-
-class Buffer:
-    def __buffer__(self, flags: int, /) -> memoryview: ...
-
-'''
-FFI = """class FFI:
-    NULL: Any
-    def addressof(self, cdata: object, /, *fields: str) -> object: ...
-    def buffer(self, cdata: object) -> Buffer: ...
-    def gc(self, cdata: _T, destructor: Callable[[_T], None] | None) -> _T: ...
-    def getwinerror(self, code: int) -> tuple[int, str]: ...
-    def sizeof(self, cdecl: str) -> int: ...
-    def string(self, cdata: Pointer[bytes]) -> bytes: ...
-"""
-TAIL = """
-ffi: FFI
-lib: Lib
-"""
 
 
 def python_type(declared: Any) -> str:
@@ -67,7 +37,7 @@ def stub() -> str:
     for backend in [*BACKENDS, "unknown"]:
         builder: Any = rusage_build.builder(backend)
         declared.update(builder._parser._declarations)  # noqa: SLF001 (nothing else has the types)
-    classes, members = "", "class Lib:\n"
+    classes = members = ""
     allocated: dict[str, str] = {}
     for key, (kind, _) in declared.items():
         space, name = key.split()
@@ -93,7 +63,12 @@ def stub() -> str:
             cdecl = f'Literal["{kind.replace("* *", "**")}"]'
             signature = f"(self, cdecl: {cdecl}, init: {init}) -> {result}"
             new += f"    @overload\n    def new{signature}: ...\n"
-    return HEAD + classes + FFI + new + "\n" + members + TAIL
+    return replaced(
+        STUB,
+        (" -> memoryview: ...\n\n", classes, "class FFI:\n"),
+        ("Pointer[bytes]) -> bytes: ...\n", f"{new}\n", "class Lib:\n"),
+        ("class Lib:\n", f"{members}\n", "ffi: FFI\n"),
+    )
 
 
 if __name__ == "__main__":
