@@ -55,7 +55,6 @@ def act(where: str) -> None:
 
 
 def answer(result: object) -> None:
-    """Write a line."""
     print(json.dumps(result), file=lines, flush=True)
 
 
@@ -63,14 +62,12 @@ def answer(result: object) -> None:
 
 
 def burn(seconds: float) -> None:
-    """Use CPU time."""
     start = time.process_time()
     while time.process_time() - start < seconds:
         sum(range(1000))
 
 
 def touch(mebibytes: int) -> None:
-    """Use memory."""
     if mebibytes:
         block = mmap.mmap(-1, mebibytes << 20, **PRIVATE)
         for page in range(0, len(block), 4096):
@@ -79,7 +76,6 @@ def touch(mebibytes: int) -> None:
 
 
 def untouch() -> None:
-    """Give it back."""
     while blocks:
         blocks.pop().close()
 
@@ -96,7 +92,6 @@ def report() -> list[Any]:
 
 
 def fork() -> int:
-    """Start a child that does what it is told."""
     pid = os.fork()
     if not pid:
         lines.close()
@@ -105,7 +100,6 @@ def fork() -> int:
 
 
 def fork_in_thread() -> None:
-    """Start it by another thread."""
     warnings.simplefilter("ignore")
     thread = threading.Thread(target=fork)
     thread.start()
@@ -113,13 +107,11 @@ def fork_in_thread() -> None:
 
 
 def execute() -> int:
-    """Start a program that does what it is told."""
     programs.append(subprocess.Popen([*COMMAND, address]))
     return programs[-1].pid
 
 
 def execute_here() -> None:
-    """Become it."""
     os.execv(sys.executable, [*COMMAND, address])  # noqa: S606 (no shell)
 
 
@@ -144,7 +136,6 @@ def fork_idle(number: int = 1) -> list[int]:
 
 
 def end(pid: int) -> None:
-    """Kill a child, and wait for it."""
     os.kill(pid, signal.SIGKILL)
     with contextlib.suppress(ChildProcessError):  # of those that are ignored
         os.waitpid(pid, 0)
@@ -163,7 +154,6 @@ def churn(number: int = 5) -> None:
 
 
 def rest() -> None:
-    """Do nothing for a moment."""
     time.sleep(0.005)
 
 
@@ -173,19 +163,16 @@ def ignore_children() -> None:
 
 
 def adopt() -> None:
-    """Adopt orphans from now on."""
     assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0  # PR_SET_CHILD_SUBREAPER
 
 
 def become_nobody() -> None:
-    """Give up root."""
     import conftest
 
     conftest.become_nobody()
 
 
 def start_threads(number: int) -> None:
-    """Start threads that do nothing."""
     for _ in range(number):
         threading.Thread(target=signal.pause).start()
 

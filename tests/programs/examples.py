@@ -79,7 +79,6 @@ class Missing(Exception):  # noqa: N818 (not an error of the page)
 
 
 def blocks(text: str) -> list[Block]:
-    """Return the fenced blocks of a page."""
     found: list[Block] = []
     follows = False
     lines = enumerate(text.splitlines(), start=1)
@@ -113,7 +112,6 @@ def lines_of(text: str, *, folded: bool) -> list[str]:
 
 
 def compare(printed: str, shown: str, line: int, commands: str = "") -> None:
-    """Raise if an example cannot print what the page shows."""
     lines, expected = (lines_of(text, folded="fold " in commands) for text in (printed, shown))
     if lines != expected:
         raise AssertionError(
@@ -171,7 +169,6 @@ def run_here(text: str) -> None:
 
 
 def run_python(block: Block) -> str:
-    """Run a python block in a new interpreter; return what it prints."""
     done = subprocess.run(
         [sys.executable, __file__], input=block.text, capture_output=True, text=True, check=False
     )
@@ -194,7 +191,6 @@ def run_c(block: Block) -> str:
 
 
 def run_console(block: Block) -> None:
-    """Run a console block."""
     lines = block.text.splitlines()
     commands = [line[2:] for line in lines if line.startswith("$ ")]
     if not commands:
@@ -242,7 +238,6 @@ def typed(session: str) -> str:
 
 
 def run_block(page: str, block: Block) -> str | None:
-    """Run a block; return what it prints if it is Python or C."""
     name = file_name(block)
     if name:
         compile("\n" * block.line + block.text, page, "exec")
@@ -264,7 +259,6 @@ def run_block(page: str, block: Block) -> str | None:
 
 
 def run(page: str) -> None:
-    """Run all examples of a page."""
     printed = None
     for block in blocks(Path(page).read_text(encoding="utf-8")):
         if block.kind != "output":

@@ -116,7 +116,6 @@ class Fault(NamedTuple):
 
 
 def faults_of(step: int, calls: list[str]) -> Iterator[Fault]:
-    """Yield the faults for the calls of a step."""
     for call, count in Counter(calls).items():
         for number in range(count):
             for error in ERRORS.get(call, "").split():

@@ -20,7 +20,6 @@ SHARE = max(32, 2 * CPUS) - 8
 
 
 def resident() -> int:
-    """Return the exact resident set size in bytes."""
     found = re.search(
         r"Rss: +(\d+) kB", Path("/proc/self/smaps_rollup").read_text(encoding="ascii")
     )
@@ -29,14 +28,12 @@ def resident() -> int:
 
 
 def anonymous(size: int) -> mmap.mmap:
-    """Return private memory."""
     memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     memory.madvise(mmap.MADV_NOHUGEPAGE)
     return memory
 
 
 def touch(memory: mmap.mmap, first: int, pages: int) -> None:
-    """Cause a page fault for each page."""
     for page in range(first, first + pages):
         memory[page * PAGE] = 1
 

@@ -82,7 +82,6 @@ CALLS = ["open", "write", "fchown", "fchmod", "dup", "replace", "unlink", "close
 
 
 def die_before(number: int) -> None:
-    """Let this process die before the call with this number."""
     calls = itertools.count()
 
     def counted(function: Any, *args: Any) -> Any:

@@ -105,7 +105,6 @@ def fields(node: ast.ClassDef, tree: ast.Module) -> list[Attribute]:
 
 
 def attributes(body: list[ast.stmt]) -> list[Attribute]:
-    """Return name, type and description of the attributes and properties of a class."""
     found = [
         (ast.unparse(each.target), each.annotation, ast.literal_eval(after.value))
         for each, after in itertools.pairwise(body)

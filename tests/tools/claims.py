@@ -100,7 +100,6 @@ def claims(backend: Backend, module: str = "resource") -> dict[str, str]:
 
 
 def of_this_system() -> dict[str, str]:
-    """Return what is said of the kernel that runs here."""
     from facts import kernel
 
     return claims(BACKEND) | (WINE if kernel()[0] == "Wine" else {})

@@ -106,7 +106,6 @@ def item(option: Option) -> list[str]:
 
 
 def man_options(written: str) -> list[str]:
-    """Return the lists of options, with what has been written by hand about each option."""
     more = {}
     for written_item in re.split(r"^\.(?:It|El)\b", written, flags=re.MULTILINE):
         generated, mark, sentences = written_item.partition(MORE)

@@ -139,7 +139,6 @@ def wait4(pid: int, options: int = 0) -> Any:
 
 
 def grown(action: Callable[[], object]) -> dict[str, int]:
-    """Return by how much each counter grows."""
     names = (*COUNTERS, *SWITCHES)
     before = usage()
     action()
@@ -194,7 +193,6 @@ def reach_peak() -> bool:
 
 
 def kind(*kinds: tuple[str, bool]) -> str | None:
-    """Return the first word whose condition holds, or None."""
     return next((word for word, holds in kinds if holds), None)
 
 

@@ -66,7 +66,6 @@ def play(folder: Path, scene: str, step: str = "") -> subprocess.CompletedProces
 
 
 def main() -> int:
-    """Play scenes; return 1 if something differed."""
     status = 0
     with tempfile.TemporaryDirectory() as folder:
         build(Path(folder))

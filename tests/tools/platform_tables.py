@@ -288,8 +288,6 @@ def processes() -> str:
 
 
 def command() -> str:
-    """Return what the command can do on each system."""
-
     def where(has: Callable[[Backend], bool]) -> list[str]:
         return ["yes" if has(each) else "-" for each in KNOWN]
 
