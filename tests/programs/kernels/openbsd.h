@@ -10,7 +10,8 @@ enum {
     KERN_PROC = 66,
     KERN_PROC_ALL = 0,
     KERN_PROC_PID = 1,
-    KERN_BOOTTIME = 21
+    KERN_BOOTTIME = 21,
+    P_PPWAIT = 0x10
 };
 
 struct kinfo_proc {
@@ -25,48 +26,16 @@ struct kinfo_proc {
         p_uru_msgrcv, p_uru_nsignals, p_uru_nvcsw;
 };
 
+#define KINFO kinfo_proc
+#define RECORDS KERN_PROC
+#include "kinfo.h"
+
 static inline void fill(void *to, int pid)
 {
     struct kinfo_proc *record = to;
-    int64_t started = kernel.boot + made.start + (kernel.rounding + 500) / 1000;
 
-    memset(record, 0, sizeof *record);
-    record->p_pid = pid_of(pid);
-    record->p_ppid = (int)made.parent;
-    strncpy(record->p_comm, made_name, sizeof record->p_comm - 1);
-    if (made.zombie)
+    if (!fill_known(record, pid, kernel.boot + made.start + (kernel.rounding + 500) / 1000))
         return;
-    record->p_uvalid = 1;
-    record->p_flag = made.vforked ? 0x10 : 0;
-    record->p_vm_rssize = (int32_t)made.rss;
-    record->p_ustart_sec = (uint64_t)started / 1000000;
-    record->p_ustart_usec = (uint32_t)(started % 1000000);
-    record->p_uutime_sec = (uint32_t)(made.time / 1000000);
-    record->p_uutime_usec = (uint32_t)(made.time % 1000000);
-    record->p_uctime_sec = (uint32_t)(made.waited / 1000000);
-    record->p_uctime_usec = (uint32_t)(made.waited % 1000000);
-    record->p_ustime_usec = 500001;
-    record->p_uru_maxrss = 4242;
     record->p_uru_minflt = 31;
     record->p_uru_nvcsw = 39;
-}
-
-static inline int sysctl(const int *name, unsigned count, void *old, size_t *size, const void *new,
-                         size_t new_size)
-{
-    struct kinfo_proc record;
-
-    if (name[0] != CTL_KERN || new || new_size)
-        abort();
-    if (count == 2 && name[1] == KERN_BOOTTIME)
-        return copy_boottime(old, size);
-    if (count == 2 && name[1] == KERN_CLOCKRATE)
-        return copy_clockrate(old, size);
-    if (count != 6 || name[1] != KERN_PROC || name[4] != (int)sizeof record)
-        abort();
-    if (name[2] == KERN_PROC_ALL && name[5] > 256)
-        return copy_list(old, size, sizeof record, fill);
-    if (name[2] != KERN_PROC_PID || name[5] != 1)
-        abort();
-    return copy_process(name[3], old, size, &record, sizeof record, fill);
 }
