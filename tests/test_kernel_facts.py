@@ -121,11 +121,18 @@ def refuted(path: Path, **falsified: object) -> list[str]:
     return [name for name, outcome in compared.items() if outcome == "refuted"]
 
 
+def written(folder: Path, machine: str, **values: str | None) -> Path:
+    """Write evidence of Linux that has these values, and return its file."""
+    path = folder / f"Linux-7.2.13-{machine}.json"
+    found = {name: {"value": value, "seen": ""} for name, value in values.items()}
+    path.write_text(json.dumps({"facts": found}))
+    return path
+
+
 def test_evidence_of_s390x(tmp_path: Path) -> None:
     """Its times advance at ticks: a smaller step, seen by chance, refutes what is said."""
-    path = tmp_path / "Linux-7.2.13-s390x.json"
     for value, outcome in ("ticks", "confirmed"), ("microseconds", "refuted"):
-        path.write_text(json.dumps({"facts": {"times: resolution": {"value": value, "seen": ""}}}))
+        path = written(tmp_path, "s390x", **{"times: resolution": value})
         assert outcomes(path, backend_of("Linux", "7.2.13")) == {"times: resolution": outcome}
 
 
@@ -138,9 +145,7 @@ def test_evidence(path: Path) -> None:
 def test_evidence_of_a_field_that_grew(tmp_path: Path, value: str | None) -> None:
     """A field that is always 0 confirms what is said of shared memory, and shows nothing."""
     values = {"ru_majflt: shared memory": "minor", "ru_majflt: mapped file": value}
-    path = tmp_path / "Linux-6.12-x86_64.json"
-    found = {name: {"value": each, "seen": ""} for name, each in values.items()}
-    path.write_text(json.dumps({"facts": found}))
+    path = written(tmp_path, "x86_64", **values)
     shown = [] if value is None else ["mapped file"]
     assert points(path, backend_of("Linux", ""), "ru_majflt") == shown
 
@@ -148,8 +153,7 @@ def test_evidence_of_a_field_that_grew(tmp_path: Path, value: str | None) -> Non
 @pytest.mark.parametrize(("value", "shown"), [("sampled", ["split"]), ("precise", [])])
 def test_evidence_of_the_split(tmp_path: Path, value: str, shown: list[str]) -> None:
     """A kernel whose split is precise does not show that it is sampled, which the row says."""
-    path = tmp_path / "Linux-7.2.13-s390x.json"
-    path.write_text(json.dumps({"facts": {"times: split": {"value": value, "seen": ""}}}))
+    path = written(tmp_path, "s390x", **{"times: split": value})
     assert points(path, backend_of("Linux", ""), "ru_utime") == shown
 
 
