@@ -5,18 +5,14 @@ Run it on each system that you can reach, and after a change of a backend.
 
 from __future__ import annotations
 
-import argparse
-import ctypes
 import itertools
 import json
-import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import facts
 import pytest
 from claims import EVIDENCE, backend_of, claims, outcomes, points
-from conftest import forks, in_child
 
 import rusage
 from rusage._backends import BACKEND, _base
@@ -70,37 +66,6 @@ def test_step_of_the_times(
     monkeypatch.setattr("time.process_time", lambda: next(spent))
     monkeypatch.setattr(facts, "usage", lambda: rusage.RUsage.zero._replace(ru_utime=next(times)))
     assert next(facts.clock()).value == value
-
-
-@forks
-@pytest.mark.parametrize(
-    ("failed", "largest", "value"),
-    [(-1, 0, "refused"), (0, 0, "0"), (0, 70 << 20, "its own"), (0, 260 << 20, "the parent's")],
-)
-def test_footprint_of_a_zombie(
-    failed: int, largest: int, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Asked on macOS only, before the child is waited for; other fields are not taken for it."""
-
-    def proc_pid_rusage(pid: int, flavor: int, record: Any) -> int:
-        assert os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        assert (flavor, ctypes.sizeof(record)) == (4, 296)
-        record[:] = range(1, 38)
-        record[30] = largest  # ri_lifetime_max_phys_footprint
-        return failed
-
-    def found() -> None:
-        facts.ask("resource")
-        assert sys.platform == "darwin" or not [*facts.zombies()]
-        monkeypatch.setattr(sys, "platform", "darwin")
-        library = argparse.Namespace(proc_pid_rusage=proc_pid_rusage)
-        monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: library)
-        (fact,) = facts.zombies()
-        assert (fact.name, fact.value) == ("ru_maxrss: zombie's footprint", value)
-
-    if not hasattr(os, "waitid"):
-        pytest.skip(reason="PyPy has no waitid, which shows that the child is a zombie")
-    in_child(found)
 
 
 def test_rate_is_that_of_sysctl() -> None:

@@ -823,41 +823,6 @@ def short_children() -> Iterator[Fact]:
 # --- Threads ---
 
 
-def zombies() -> Iterator[Fact]:
-    """Tell whose footprint macOS reports of a child that has ended and was not waited for.
-
-    Apple's time(1) reads it by proc_pid_rusage() with RUSAGE_INFO_V4.
-    """
-    if sys.platform != "darwin" or not hasattr(os, "fork"):
-        return
-    import ctypes
-
-    touch(256 * MIB)
-    record = (ctypes.c_uint64 * 37)()  # struct rusage_info_v4: ri_uuid has two of them
-    code = f"b = b'x' * {64 * MIB}"
-    ours, theirs = os.pipe()
-
-    def hold() -> None:
-        os.close(ours)
-        os.set_inheritable(theirs, True)  # noqa: FBT003 (takes no keyword)
-        os.execv(sys.executable, [*NOTHING[:-1], code])
-
-    pid = fork(hold)
-    os.close(theirs)
-    os.read(ours, 1)  # until the child has closed it
-    time.sleep(0.5)  # and is a zombie
-    failed = ctypes.CDLL(None, use_errno=True).proc_pid_rusage(pid, 4, record)
-    error, largest, own = ctypes.get_errno(), record[2 + 28], int(wait4(pid).ru_maxrss)
-    value = kind(
-        ("refused", failed != 0),
-        ("0", largest == 0),
-        ("its own", 0.8 * 64 * MIB < largest < 192 * MIB),
-        ("the parent's", largest >= 192 * MIB),
-    )
-    seen = f"{largest}, errno {error}; 64 MiB after exec, ru_maxrss {own}, the parent has 256 MiB"
-    yield Fact("ru_maxrss: zombie's footprint", value, seen)
-
-
 def threads() -> Iterator[Fact]:
     who = getattr(ASKED, "RUSAGE_THREAD", None)
     if who is None:
@@ -920,7 +885,6 @@ MEASUREMENTS: dict[str, Callable[..., Iterator[Fact]]] = {
         switches,
         children,
         short_children,
-        zombies,
         threads,
     )
 }
