@@ -4,6 +4,7 @@
 checks that all are up to date.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
@@ -16,7 +17,6 @@ from system_words import (
     FAULTS,
     KNOWN,
     MESSAGES,
-    OTHERWISE,
     PEAKS,
     PEAKS_OF_PROGRAMS,
     SYSTEMS,
@@ -154,7 +154,7 @@ def shared() -> dict[tuple[str, str], list[str]]:
     return {said: names for said, names in systems.items() if said[1] and len(names) >= MANY}
 
 
-def section(backend: Backend) -> list[str]:
+def section(backend: Backend) -> str:
     sources = documentation(backend).sources
     above = shared()
     notes = {
@@ -179,8 +179,6 @@ def section(backend: Backend) -> list[str]:
     rows = ([", ".join(names), *known] for known, names in fields.items())
     links = [f"[{name}](evidence/{path.name})" for name, path in kernels(backend).items()]
     lines = [
-        f"## {backend.name}",
-        "",
         f"Run on {', '.join(links)}. {seen(backend)}" if links else NOT_RUN,
         "",
         *table(["field", "note", "source"], rows),
@@ -189,8 +187,7 @@ def section(backend: Backend) -> list[str]:
     said = {name: lacking for name in NAMES if (lacking := missing(backend, name))}
     said |= {f"{name}()": getattr(backend, name) for name in MEMORY if name not in backend.absent}
     lines += [f"- {names}: {note}" for note, names in often.items()]
-    lines += together(said)
-    return [*lines, *([OTHERWISE[backend.name]] if backend.name in OTHERWISE else []), ""]
+    return "\n".join([*lines, *together(said)])
 
 
 def not_measured(backend: Backend, name: str) -> str:
@@ -237,10 +234,6 @@ def children() -> str:
             said = PEAKS[backend.child_peak]
         found.setdefault(said, []).append(backend.name)
     return "\n".join(f"- {', '.join(systems)}: {said}" for said, systems in found.items())
-
-
-def sections() -> str:
-    return "\n".join(line for backend in SYSTEMS for line in section(backend)).rstrip()
 
 
 # --- The guides ---
@@ -317,7 +310,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
         "names": provided_names,
         "peaks": children,
         "tiers": tiers,
-        "systems": sections,
+        **{each.name: functools.partial(section, each) for each in SYSTEMS},
         "refused": lambda: "\n".join(together(REFUSED)),
     },
     README: {"systems": lambda: tiers().replace("](../", "](")},

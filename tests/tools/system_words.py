@@ -184,18 +184,6 @@ def documentation(backend: Backend) -> Documentation:
     return DOCUMENTATION[module]._replace(clock=clock)
 
 
-# What belongs to a system's section, and is about no kernel of its own.
-OTHERWISE = {
-    "Windows": (
-        "- `python.exe` of a virtual environment starts the base interpreter as its child, so "
-        "`run`, `Popen` and `--limit-maxrss` measure only the small `python.exe`: run "
-        "`sys._base_executable`, or use `record` or `--tree`.\n"
-        "- Wine, which is no Windows, differs: `ru_minflt` stays 0 there, and the peak of a child "
-        "that has ended is 0. In [Wine 10.0](evidence/Wine-10.0-AMD64.json) the times advance by "
-        "10 ms."
-    )
-}
-
 TIERS = {
     1: "the suite passes before each change lands",
     2: "the suite has passed on its kernel "
