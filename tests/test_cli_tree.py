@@ -487,6 +487,19 @@ def test_members_that_cannot_be_killed(permitted: object, monkeypatch: pytest.Mo
     assert done.stderr.count("is over the limit") == 1
 
 
+def test_kill_until_two_readings_find_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A member that lives, or an orphan that has ended, may have started another process."""
+    for name, value in {"KILL_GRACE": 0, "KILL_PATIENCE": 60, "may_signal": bool}.items():
+        monkeypatch.setattr(sampling, name, value)
+    tree = Mock(
+        **{"sample.return_value.processes": 0, "members.side_effect": [[], [1], [], [], [], [], []]}
+    )
+    orphans = Mock(**{"reap_until.side_effect": [False, False, False, True, False, False]})
+    killing = Sampling(Options({}), "x", orphans)
+    killing._kill(tree)  # noqa: SLF001 (without a program)
+    assert tree.send_signal.call_count == 6
+
+
 @forked.needs_fork
 def test_kill_of_a_tree_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rusage.Tree, "members", Mock(side_effect=OSError(errno.EMFILE, "")))
