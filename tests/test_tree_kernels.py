@@ -436,6 +436,8 @@ def test_record_that_is_not_complete(run: Run) -> None:
     unit = RSS_UNITS["netbsd"]
     *_, sample = run(f"{FAMILY} tree 10 sample set busy 2 sample")
     assert sample == [0, 3, 0, 137 * unit, 0]
+    *_, line = run(f"{FAMILY} tree 10 sample set busy 9 signal 15")
+    assert line == [10, 15, 20, 15, 30, 15, 0]
     assert run(f"{FAMILY} set busy 5 open 10")[0][0] == 0
     assert run(f"{FAMILY} open 10 set busy 5 rss")[1] == [100 * unit]
 
@@ -538,6 +540,11 @@ def test_signals(run: Run) -> None:
     assert line == [10, 15, 20, 15, 30, 15, 0]
     *_, line = run(f"{FAMILY} tree 10 sample {CHILD._replace(start=LATER)} gone 30 signal 15")
     assert line == [10, 15, 0]
+    for looks in range(1, 20):  # that a member cannot be read is said, wherever it begins
+        *_, line = run(
+            f"{FAMILY} tree 10 sample later {looks} set failure 7 signal 15 set failure 0"
+        )
+        assert line[-1] == (7 if len(line) < 7 else 0), looks
 
 
 @pytest.mark.parametrize("system", ["freebsd", "dragonfly"], indirect=True)
