@@ -46,9 +46,10 @@ def test_once(folder: Path, scene: str) -> None:
     assert_nothing_differs(folder, scene)
 
 
-def test_reading_of_tree(folder: Path) -> None:
-    """The calls of one reading, after a parent has waited for a child."""
-    assert_nothing_differs(folder, "trees", "4")
+@pytest.mark.parametrize("step", ["3", "4"], ids=["new child", "ended child"])
+def test_reading_of_tree(folder: Path, step: str) -> None:
+    """The calls of one reading, after a process has started a child, or has waited for one."""
+    assert_nothing_differs(folder, "trees", step)
 
 
 @pytest.mark.thorough

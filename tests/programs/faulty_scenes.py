@@ -35,6 +35,7 @@ from typing import Any, NamedTuple
 import rusage
 from rusage import _rusage
 from rusage._launcher import start
+from rusage._rusage import ffi, lib
 
 IMPORTED = [getattr(rusage, name) for name in rusage.__all__]  # while their files can be read
 MIB, PAGE = 2**20, os.sysconf("SC_PAGESIZE")
@@ -657,6 +658,14 @@ def play_start(report: Report) -> None:
             return "" if found[1:] in right and (fault or found[0]) else f"{found}"
 
         each_fails(report, step, functools.partial(start_it, call), differs, launches=True)
+
+    def open_channel() -> None:
+        if error := lib.rusage_channel_open(channel, ffi.NULL, 0):
+            raise OSError(error, "")
+        lib.rusage_channel_close(channel)
+
+    channel = ffi.new("rusage_channel *", {"memory": -1, "read_end": -1, "write_end": -1})
+    each_fails(report, len(STARTS), open_channel, near(None, 0))
 
 
 def main() -> int:
