@@ -160,7 +160,7 @@ def test_rise_where_peak_cannot_be_reset(pytester: pytest.Pytester) -> None:
     pytester.makeconftest("from rusage import _memory\n_memory.HAS_MARK = False")
     code = """
         def test_child():
-            code = 'from helpers import hold; hold(900)'
+            code = 'from helpers import hold; hold(600)'
             subprocess.run([sys.executable, '-c', code], check=True)
 
         def test_large(): hold(600)

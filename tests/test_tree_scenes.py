@@ -442,22 +442,27 @@ CASES = {
 }
 
 
+@pytest.fixture(scope="module")
+def made_up_calls(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("made_up_calls")
+    return compiled(folder, "made_up_calls.c", "-shared", "-fPIC")
+
+
 @pytest.mark.not_sanitized
 @pytest.mark.parametrize("case", CASES)
-def test_identity_of_a_member(case: str, tmp_path: Path) -> None:
+def test_identity_of_a_member(case: str, made_up_calls: str) -> None:
     if case == "another in the tick":
         release = [*map(int, re.findall(r"\d+", os.uname().release)[:2])]
         if release < [6, 9]:
             pytest.skip(reason="pidfds have no inodes of their own before Linux 6.9")
         if sys.maxsize < 2**32:
             pytest.skip(reason="fstat() of the made-up calls has another struct than the package's")
-    library = compiled(tmp_path, "made_up_calls.c", "-shared", "-fPIC")
     code = MADE_UP + CASES[case]
     code += "    assert [sample.processes for sample in samples][1:] == [2] * 2, samples\n"
     code += "    running.stdin.close()\n"
     subprocess.run(
-        [sys.executable, "-c", code, library],
-        env=os.environ | {"LD_PRELOAD": library},
+        [sys.executable, "-c", code, made_up_calls],
+        env=os.environ | {"LD_PRELOAD": made_up_calls},
         check=True,
     )
 

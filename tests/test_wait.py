@@ -93,7 +93,7 @@ not_on_linux = pytest.mark.skipif(
 
 @forks
 @pytest.mark.parametrize(
-    ("wait", "times"), [(by_wait4, 100), pytest.param(by_popen, 10, marks=not_on_linux)]
+    ("wait", "times"), [(by_wait4, 25), pytest.param(by_popen, 10, marks=not_on_linux)]
 )
 def test_usage_is_complete_at_once(wait: Callable[[], Usage], times: int) -> None:
     """However early the exit is seen: os.wait4 often lacks the last thread then on FreeBSD."""
