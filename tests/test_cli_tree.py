@@ -491,10 +491,10 @@ def test_kill_until_two_readings_find_none(monkeypatch: pytest.MonkeyPatch) -> N
     """A member that lives, or an orphan that has ended, may have started another process."""
     for name, value in {"KILL_GRACE": 0, "KILL_PATIENCE": 60, "may_signal": bool}.items():
         monkeypatch.setattr(sampling, name, value)
-    tree = Mock(
-        **{"sample.return_value.processes": 0, "members.side_effect": [[], [1], [], [], [], [], []]}
-    )
-    orphans = Mock(**{"reap_until.side_effect": [False, False, False, True, False, False]})
+    tree, orphans = Mock(), Mock()
+    tree.sample.return_value.processes = 0
+    tree.members.side_effect = [[], [1], [], [], [], [], []]
+    orphans.reap_until.side_effect = [False, False, False, True, False, False]
     killing = Sampling(Options({}), "x", orphans)
     killing._kill(tree)  # noqa: SLF001 (without a program)
     assert tree.send_signal.call_count == 6

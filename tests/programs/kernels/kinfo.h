@@ -1,5 +1,5 @@
-/* What the made-up kernels of NetBSD and OpenBSD share: KINFO is the structure of their records, and
-   RECORDS the number by which sysctl(3) is asked for them. */
+/* What the made-up kernels of NetBSD and OpenBSD share: KINFO is the structure of their records,
+   and RECORDS the number by which sysctl(3) is asked for them. */
 
 /* Fill a record with what both have; return 0 if the rest of it is missing too. */
 static inline int fill_known(struct KINFO *record, int pid, int64_t started)
