@@ -17,7 +17,6 @@ import pytest
 from conftest import linux, no_files, root, under_wine
 from conversion import HIGH_WATER_MARK, SIZE, pretend
 from expected import SYSTEMS
-from prometheus_client.core import Metric
 from scenes import held, in_namespaces
 
 import rusage
@@ -29,6 +28,7 @@ pytest.importorskip(
 )
 
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import Metric
 from prometheus_client.process_collector import ProcessCollector
 
 from rusage import prometheus
