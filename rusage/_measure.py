@@ -176,7 +176,10 @@ class measure:  # noqa: N801 (used like a function)
 
     @property
     def elapsed(self) -> float:
-        """The elapsed time of the block so far, or in total after its end, in seconds."""
+        """The elapsed time of the block so far, or in total after its end, in seconds.
+
+        It is taken from ``time.perf_counter()``.
+        """
         start, (clock, _) = self._span()
         return clock - start.clock
 
