@@ -102,12 +102,12 @@ def note_on_peak_of_children(rule: str) -> str:
     largest = "for children, the largest child's or descendant's"
     if rule in TOUCHED_RULES:
         return (
-            f"{largest}, with the memory that it touched before exec, "
-            "which after vfork may be the parent's"
+            f"{largest}; a child's includes what it touched before exec, "
+            "and after vfork may be the parent's"
         )
     if rule in FLOOR_RULES:
-        return f"{largest}, which is at least the parent's"
-    return f"{largest}, which may be the parent's" if rule == PEAK_SAMPLED else largest
+        return f"{largest}; a child's is at least the parent's"
+    return f"{largest}; a child's may be the parent's" if rule == PEAK_SAMPLED else largest
 
 
 class Backend:

@@ -21,6 +21,10 @@ from ._base import (
 UNMAINTAINED = INTEGRALS | {"ru_nswap"}  # the kernel never updates them
 MISNAMED = BLOCKS | SWITCHES  # the values do not match the names: see the notes
 MEASURED = ALL - UNMAINTAINED - MISNAMED
+CLOCK = (
+    "taken at each transition between user and kernel mode; where the kernel does not split the "
+    "time, as on some arm64 boards, all of it is user time"
+)
 OWN_PEAK = "the largest resident size of the task"
 PROCESS = TIMES | BLOCKS | {"ru_minflt", "ru_majflt"}
 
@@ -31,9 +35,7 @@ BACKEND = Backend(
     maxrss_bytes=1,  # resident_size_max of MACH_TASK_BASIC_INFO
     units=dict.fromkeys(BLOCKS, SECTORS),  # of another process
     notes={
-        "ru_utime": "includes system time where the kernel does not split the time, "
-        "as on some arm64 boards",
-        "ru_stime": "0 where the kernel does not split the time, as on some arm64 boards",
+        **dict.fromkeys(TIMES, CLOCK),
         "ru_maxrss": OWN_PEAK,
         # Of a process, both counts are limited; the sums of children are not.
         "ru_minflt": "all faults minus the major ones, which falls once all are 2**31 - 1",

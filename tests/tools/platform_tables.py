@@ -83,8 +83,6 @@ def missing(backend: Backend, name: str) -> str:
     if name in backend.absent:
         return ""
     measured = measured_for(backend, name)
-    if name == "Process":
-        return listed(measured)  # which may be more than of this process
     lacking = backend.measured["RUSAGE_SELF"] - measured
     if not lacking:
         return ""
@@ -175,7 +173,8 @@ def section(backend: Backend) -> str:
         if name in TIMES and clock.startswith(note):
             note = ""  # the table of the clocks, in docs/accuracy.md, says it
         note = "; ".join(filter(None, [not_measured(backend, name), note]))
-        fields.setdefault((note, sources[name]), []).append(f"`{name}`")
+        if note:
+            fields.setdefault((note, sources[name]), []).append(f"`{name}`")
     rows = ([", ".join(names), *known] for known, names in fields.items())
     links = [f"[{name}](evidence/{path.name})" for name, path in kernels(backend).items()]
     lines = [
@@ -184,7 +183,8 @@ def section(backend: Backend) -> str:
         *table(["field", "note", "source"], rows),
         "",
     ]
-    said = {name: lacking for name in NAMES if (lacking := missing(backend, name))}
+    names = [name for name in NAMES if name != "Process"]  # its table is in docs/monitoring.md
+    said = {name: lacking for name in names if (lacking := missing(backend, name))}
     said |= {f"{name}()": getattr(backend, name) for name in MEMORY if name not in backend.absent}
     lines += [f"- {names}: {note}" for note, names in often.items()]
     return "\n".join([*lines, *together(said)])

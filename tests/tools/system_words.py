@@ -73,10 +73,6 @@ DOCUMENTATION = {
             "ru_nsignals": "bsd/kern/kern_sig.c",
             "ru_nvcsw": "_sleep() in bsd/kern/kern_synch.c",
         },
-        clock=(
-            "taken at each transition between user and kernel mode; where the kernel does not "
-            "split the time, as on some arm64 boards, all of it is user time"
-        ),
         process_clock="Mach ticks: 1 ns, or 42 ns on Apple silicon",
         process_owners="one's own; root: everyone's",
     ),
@@ -232,9 +228,8 @@ PEAKS = {
     _base.PEAK_OWN: "always; it is the child's own",
     _base.PEAK_AT_LEAST_PARENTS: "if it exceeds the largest peak of this process",
     _base.PEAK_AT_LEAST_PARENTS_INEXACT: (
-        "if the child was started through the launcher; otherwise only from Linux 6.2 on, without "
-        "`preexec_fn` and `rlimits`, and if it exceeds the largest peak of this process by more "
-        "than twice the error"
+        "if the child was started through the launcher; otherwise only in "
+        "[some cases](launcher.md#without-the-launcher)"
     ),
     _base.PEAK_SAMPLED: (
         "if it exceeds the value at the time when the child executed its program; "
@@ -251,6 +246,7 @@ GROUPS = {
     "switches": SWITCHES,
     "messages": MESSAGES,
     "signals": {"ru_nsignals"},
+    "swaps": {"ru_nswap"},
 }
 
 
