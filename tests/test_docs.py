@@ -67,8 +67,6 @@ def test_examples(page: Path, tmp_path: Path) -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("part", [pytest.param(part, id=title) for title, part in TITLED])
 def test_recipes(part: str, tmp_path: Path) -> None:
-    if sys.implementation.name == "pypy" and part.startswith("## Find the test that leaks"):
-        pytest.skip(reason="PyPy frees memory later: other tests retain some too")
     if sys.platform != "linux" and "PR_SET_CHILD_SUBREAPER" in part:
         pytest.skip(reason="calls prctl")
     page = tmp_path / "recipe.md"

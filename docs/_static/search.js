@@ -15,7 +15,7 @@ const PLACES = {
   "asyncio task": "recipes#the-cpu-time-of-one-asyncio-task",
   "span, tracing": "recipes#the-usage-of-an-opentelemetry-span",
   "mock, fake": "recipes#fake-a-usage-in-a-test",
-  "memory leak, leak": "recipes#find-the-test-that-leaks",
+  "memory leak, leak": "pytest#list-the-tests-that-use-the-most",
   "cgroup, limit memory, memory limit, rlimit_as": "recipes#limit-the-memory-of-a-child",
   "flask, fastapi, django, web request": "services#memory-and-cpu-time-of-each-web-request",
   "uvicorn": "services#export-uvicorn-and-its-workers-to-prometheus",
