@@ -42,7 +42,7 @@ COMPARED = (
     and rusage.fields["ru_maxrss"].error is not None
 )
 # py: a notebook's cell
-NOT_RUN = {"dockerfile", "ini", "powershell", "promql", "py", "sh", "text", "yaml"}
+NOT_RUN = {"dockerfile", "ini", "powershell", "py", "sh", "text", "yaml"}
 # Modules that some systems or installations do not have; prometheus_client needs _ssl.
 OPTIONAL = {
     "_ssl",
