@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,8 +46,7 @@ def plain(
 
     For an environment of its own, an interpreter is started.
     """
-    if "sh" in words and shutil.which("sh") is None:
-        pytest.skip("this system has no shell")
+    forked.skip_without_shell(words)
     start: Any = subprocess.run if {"env", "preexec_fn"} & keywords.keys() else forked.run
     done: subprocess.CompletedProcess[str]
     done = start([*before, *words], capture_output=True, text=True, check=False, **keywords)

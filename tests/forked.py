@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from rusage._cli import formats, info, limits, pid, series  # noqa: F401
 from rusage._cli.main import main
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 RUSAGE = [sys.executable, "-m", "rusage"]
 PROGRAMS = Path(__file__).parent / "programs"
@@ -98,9 +99,15 @@ FUNCTIONS: dict[tuple[str, ...], Callable[[list[str]], object]] = {
 }
 
 
+def skip_without_shell(words: Iterable[str]) -> None:
+    if "sh" in words and shutil.which("sh") is None:
+        pytest.skip("this system has no shell")
+
+
 def _arguments(command: Sequence[str | bytes], keywords: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of ``subprocess.Popen`` for a command."""
     words = [os.fsdecode(word) for word in command]
+    skip_without_shell(words)
     (prefix,) = [prefix for prefix in FUNCTIONS if (*words[: len(prefix)],) == prefix]
     # PyPy's threads may not run in a forked child.
     if sys.implementation.name == "pypy" and prefix != (LEADER,):

@@ -48,13 +48,13 @@ MISSING = "No such file or directory"
     [
         ("/no/such/program", 127, f"rusage: /no/such/program: {MISSING}\n"),
         ("'no such \x1b'", 127, f"rusage: no such \\x1b: {MISSING}\n"),
-        ("/etc/passwd", 126, "rusage: /etc/passwd: Permission denied\n"),
+        ("./file", 126, "rusage: ./file: Permission denied\n"),
         ("./runs.py", 127, f"rusage: ./runs.py: {MISSING}\n"),
         ("./bin", 126, "rusage: ./bin: Permission denied\n"),
         ("sh -c 'kill -9 $$'", 128 + 9, "signal 9 (SIGKILL)\n"),
         # A shell ends a loop then.
         ("sh -c 'kill -2 $$; exit 1'", -signal.SIGINT, "signal 2 (SIGINT)\n"),
-        ("a_script 'x y'", 0, " 0\n"),
+        pytest.param("a_script 'x y'", 0, " 0\n", marks=needs_sh),
         ("-- --", 127, f"rusage: --: {MISSING}\n"),
         ("-- ''", 127, "rusage: '': the name of the program is empty\n"),
         ("-o /no/such/file rm bin/a_script", 125, f"rusage: /no/such/file: {MISSING}\n"),
@@ -62,6 +62,7 @@ MISSING = "No such file or directory"
 )
 def test_exit_status(line: str, status: int, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As of env(1), but for SIGINT; sh(1) runs what has no #!."""
+    Path("file").touch()
     Path("bin").mkdir()
     for name, content in {"bin/a_script": 'test "$1" = "x y"\n', "runs.py": "#!/none\n"}.items():
         Path(name).write_text(content)

@@ -28,7 +28,7 @@ from command import (
     started,
     text,
 )
-from conftest import change_signals
+from conftest import change_signals, needs_sh
 from expected import SAMPLED
 from forked import RUSAGE
 from terminals import WAITS, Start, press, read_until, screen, shown_by
@@ -106,6 +106,7 @@ def test_runs_that_fail(
     assert (f"failures 1: run 3 ({what})" in in_words()) == (not warmup)
 
 
+@needs_sh
 def test_program_that_cannot_be_started() -> None:
     """As in a single run; if it has run before, there is a report."""
     missing = "No such file or directory"
@@ -205,6 +206,7 @@ def test_ctrl_c_ends_the_series(on_terminal: Start, options: list[str], unusual:
     assert "\x1b[1;31m" not in shown
 
 
+@needs_sh
 @pytest.mark.parametrize("end", ["true", "kill -INT $$"], ids=["", "killed too"])
 def test_signal_during_a_preparation(end: str) -> None:
     prepare = f"sh -c '[ ! -e prepared ] && : >prepared || {{ kill -INT $PPID; {end}; }}'"
