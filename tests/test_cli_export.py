@@ -28,6 +28,7 @@ from command import (
     text,
     validated,
 )
+from conftest import needs_sh
 from expected import SAMPLED
 from forked import CHECKS, RUSAGE
 
@@ -244,7 +245,10 @@ def output(*words: str | bytes, before: list[str] = RUSAGE) -> Any:
     "words",
     [
         "-n 1 --warmup 2 false",
-        "-n 6 --warmup 1 --ignore-failure --compare false \"sh -c 'kill -9 $$'\"",
+        pytest.param(
+            "-n 6 --warmup 1 --ignore-failure --compare false \"sh -c 'kill -9 $$'\"",
+            marks=needs_sh,
+        ),
         "-n 6 --limit-maxrss 1 --limit-cputime 60 --compare true",
         pytest.param("-n 1 --limit-tree-rss 1 --compare 'sleep 0.1' false", marks=needs_tree),
     ],
