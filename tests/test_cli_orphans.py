@@ -356,7 +356,7 @@ def stored_run(seconds: float, *, has_orphans: bool = False) -> dict[str, Any]:
 )
 def test_orphans_in_a_stored_report(runs: list[bool]) -> None:
     """The limit is relative to the median with them, or nothing of them counts."""
-    stored = [stored_run(0.05, has_orphans=each) for each in runs]
+    stored = [stored_run(5.0, has_orphans=each) for each in runs]
     report = {"version": 2, "command": leaving(), "system": formats.system(), **stored[0]}
     if len(runs) > 1:
         report |= {"runs": [*stored, stored_run(99.0) | {"counted": False}], "summary": {}}
@@ -366,7 +366,7 @@ def test_orphans_in_a_stored_report(runs: list[bool]) -> None:
         words = ["--json", "--against", "base.json", f"--limit-{limit}", "+10%", *leaving()]
         done = check(words, 0 if all(runs) else status, None)
         assert (f"rusage: base.json: {note}\n" in done.stderr) == (not all(runs))
-    expected = pytest.approx(33.055 if all(runs) else 0.055)
+    expected = pytest.approx(38.5 if all(runs) else 5.5)
     assert record()["limits"]["cputime"]["limit"] == expected
 
 
