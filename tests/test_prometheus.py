@@ -388,6 +388,10 @@ SERIES = [
     ("major_page_faults_total", "large", "0+9600x960"),
     ("major_page_faults_total", "large", "0+9600x960"),
     ("major_page_faults_total", "small", "0+9600x960"),
+    # Seconds of CPU time in two minutes: two workers with 1.9 CPUs, and one with 1.7.
+    ("cpu_seconds_total", "large", "0+114x960"),
+    ("cpu_seconds_total", "large", "0+114x960"),
+    ("cpu_seconds_total", "small", "0+204x960"),
     # Workers that are recycled after twelve hours: they grow, do not, or have a day's load.
     *(
         ("resident_memory_bytes", name, f"{before} 50 {values} stale")
