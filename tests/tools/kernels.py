@@ -66,7 +66,7 @@ sleep 60
 PYTEST = ["pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "--color=no"]
 PYTEST += ["-o", "faulthandler_timeout=900", "--timeout=1800"]
 NATIVE = [*PYTEST, "-m", "thorough or not thorough"]
-FACTS = "python3 tests/tools/facts.py --json /tmp/facts && cat /tmp/facts"
+FACTS = "PYTHONPATH=tests/tools python3 tests/tools/facts.py --json /tmp/facts && cat /tmp/facts"
 EMULATED = ["env", "RUSAGE_TEST_STARTS=20", *PYTEST]
 EMULATED += ["-m", "not not_emulated and (thorough or not thorough)"]
 # On a busy machine the emulated timer comes too late for the kernel's check at its start, which
