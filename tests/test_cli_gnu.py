@@ -277,6 +277,16 @@ def test_random_commands_as_by_gnu_time(count: str, tmp_path: Path) -> None:
         assert ours == theirs, drawn
 
 
+@needs_gnu_time
+@pytest.mark.parametrize("entries", [[], [b"PATH="], [b"PATH=:"], [b"PATH=/none"]])
+def test_search_of_a_script_as_by_gnu_time(entries: list[bytes], tmp_path: Path) -> None:
+    """An empty PATH, and an empty entry of it, are the current folder."""
+    drawn = draw(random.Random(SEED))
+    drawn |= {"command": ["no_shebang", "x"], "environment": entries}
+    ours, theirs = (observe(by, drawn, tmp_path / by[0][-4:]) for by in (RUSAGE, [GNU_TIME]))
+    assert ours == theirs
+
+
 # --- Known figures ---
 
 # Counts from 101 on, in the order of the fields.

@@ -260,7 +260,8 @@ def _start(command: Command, streams: Streams) -> Popen[bytes]:
     except OSError as error:
         from shutil import which
 
-        path = which(command[0])
+        # To which(), an empty PATH is none; to execvp(3), it is the current folder.
+        path = which(command[0], path=os.environ.get("PATH", os.defpath) or os.curdir)
         if error.errno != errno.ENOEXEC or path is None or sys.platform == "win32":
             raise
         return _start(["/bin/sh", path, *command[1:]], streams)
