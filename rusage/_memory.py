@@ -26,8 +26,8 @@ def peak() -> int:
     Unlike ``maxrss()`` it never includes the peak of the process from which this one was started.
     It does not fall when ``measure(reset_peak=True)`` or the pytest plugin resets the high-water
     mark of the process, and is never below what ``peak()``, ``rss()`` or a ``Process`` of this
-    process has read. What none of these has read may be missing after a reset by other code, and
-    after Linux has split huge pages of a mapped file, for example at a write to
+    process has read. A higher peak that none of these has read is lost when other code resets the
+    mark, or when Linux splits huge pages of a mapped file, for example at a write to
     ``numpy.memmap(file, mode="c")``. In a forked child the peak begins with the resident set size
     at the fork.
 
