@@ -237,6 +237,19 @@ def test_signal_before_the_wait() -> None:
         left.kill()
 
 
+@alone
+def test_orphans_that_end_at_each_look() -> None:
+    """What they have used is unknown: others may have ended since."""
+
+    def start_another(_: float) -> bool:
+        pid = os.posix_spawn("/bin/sh", ["sh", "-c", ":"], {})
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT) is not None
+
+    with subprocess.Popen(["/bin/sleep", "60"]) as left:
+        assert orphans.Orphans().finish(start_another, at_once=False)["living"] is None
+        left.kill()
+
+
 @forked.needs_fork
 def test_signal_while_orphans_end(monkeypatch: pytest.MonkeyPatch) -> None:
     count = orphans.Orphans.count

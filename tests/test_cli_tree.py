@@ -358,10 +358,14 @@ def test_trees_of_runs(commands: int, peaks: list[dict[str, Any] | None], row: s
 
 
 def test_samples_that_are_enough() -> None:
-    """Two and the last one."""
+    """Two with processes, and the last one."""
+    one = peak_of(1)["_samples"][0]
+    none = one._replace(processes=0)
     for count in range(5):
-        recording = Mock(samples=peak_of(1)["_samples"][:1] * count)
-        assert Sampling._is_known(Mock(unsampled=""), recording) == (count > 2)  # noqa: SLF001 (the rule)
+        for samples in [one] * count, [none, *[one] * (count - 1), one]:
+            recording = Mock(samples=samples)
+            is_known = Sampling._is_known(Mock(unsampled=""), recording)  # noqa: SLF001 (the rule)
+            assert is_known == (samples[:-1].count(one) > 1)
 
 
 # --- Limits ---
