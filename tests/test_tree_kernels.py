@@ -440,6 +440,11 @@ def test_record_that_is_not_complete(run: Run) -> None:
     assert line == [10, 15, 20, 15, 30, 15, 0]
     assert run(f"{FAMILY} set busy 5 open 10")[0][0] == 0
     assert run(f"{FAMILY} open 10 set busy 5 rss")[1] == [100 * unit]
+    # Its parent is known: the member moves behind it.
+    adopted = f"{Process(21, 10, LATER)} sample {GRANDCHILD._replace(parent=21)}"
+    for looks in LOOKS:
+        *_, members = run(f"{FAMILY} tree 10 {adopted} later {looks} set busy 1 sample members")
+        assert members[::3] == [10, 20, 21, 30], looks
 
 
 @pytest.mark.parametrize("system", ["freebsd", "netbsd", "dragonfly"], indirect=True)
