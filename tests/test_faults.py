@@ -52,8 +52,14 @@ def test_reading_of_tree(folder: Path, step: str) -> None:
     assert_nothing_differs(folder, "trees", step)
 
 
+@pytest.mark.parametrize("case", [5, 12, 22])
+def test_end_during_a_reading(folder: Path, case: int) -> None:
+    """The time of what a member waits for meanwhile counts once; the other cases are thorough."""
+    assert_nothing_differs(folder, "meanwhile", f"{case}/9")
+
+
 @pytest.mark.thorough
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("scene", ["trees", "trees listed"])
+@pytest.mark.parametrize("scene", ["trees", "trees listed", "meanwhile"])
 def test_scene(folder: Path, scene: str) -> None:
     assert_nothing_differs(folder, scene)

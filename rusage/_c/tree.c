@@ -197,18 +197,23 @@ static int rusage_tree_read_member(rusage_tree *tree, int index, int wants_pss)
 
 /* A member that has done nothing may have adopted the children of a descendant that has ended. That
    one is a member that has ended, or has been started by a member that has run. So if a member has
-   run, or ended, its ancestors are read completely. (Of a member that has entered another PID
-   namespace, the first process of that one adopts children; it is read when it runs.) */
-static int rusage_tree_read_adopters(rusage_tree *tree, int index, int wants_pss)
+   run, or ended, its ancestors are read completely, for their children: into a copy, since what
+   they have waited for meanwhile counts as they were read, before their children. (Of a member that
+   has entered another PID namespace, the first process of that one adopts children; it is read when
+   it runs.) */
+static int rusage_tree_find_adopted(rusage_tree *tree, int index)
 {
+    rusage_member copy;
     int error = 0;
 
     while (error == 0 && !tree->members[index].is_quick) {
         index = rusage_tree_find(tree, tree->members[index].now.parent);
         if (index < 0 || !tree->members[index].is_quick)
             break;
-        tree->listed_count = 0;
-        error = rusage_tree_read_member(tree, index, wants_pss);
+        tree->members[index].is_quick = tree->listed_count = 0;
+        copy = tree->members[index];
+        copy.is_due = 1;
+        error = rusage_member_read(tree, &copy, 0);
         if (error == 0)
             error = rusage_tree_add_descendants(tree);
     }
@@ -280,7 +285,7 @@ static int rusage_tree_read_all(rusage_tree *tree, int wants_pss)
         if (error == 0 && tree->members[i].now.state != RUSAGE_GONE)
             error = rusage_tree_add_descendants(tree);
         if (error == 0)
-            error = rusage_tree_read_adopters(tree, i, wants_pss);
+            error = rusage_tree_find_adopted(tree, i);
     }
     if (error == 0)
         error = rusage_tree_settle(tree);

@@ -68,6 +68,9 @@ static int faults_has_failed;
 static char faults_calls[1 << 16];
 static size_t faults_length;
 static int faults_are_recorded;
+/* What happens before a call: before the n-th one, from 1. */
+static void (*faults_happening)(void);
+static int faults_calls_left;
 /* Blocks of memory that have not been freed. */
 int faults_blocks;
 
@@ -107,9 +110,17 @@ const char *faults_recorded(void)
     return faults_calls;
 }
 
+void faults_happen(void (*happening)(void), int number)
+{
+    faults_happening = happening;
+    faults_calls_left = number;
+}
+
 /* Return whether a call of this name is to fail, with errno set. */
 static int faults_fails(const char *name)
 {
+    if (faults_calls_left > 0 && --faults_calls_left == 0)
+        faults_happening();
     if (faults_are_recorded && faults_length + strlen(name) + 2 < sizeof faults_calls) {
         strcat(strcpy(faults_calls + faults_length, name), " ");
         faults_length += strlen(name) + 1;

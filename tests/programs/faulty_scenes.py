@@ -1,7 +1,8 @@
 """Play a scene once for each call that it makes and each error that the call can return.
 
 ``faulty_scenes.py SCENE [STEP]``, started by ``tests/tools/faults.py``, with its build. In each run
-one call fails once. Prints what differed, and at last how many errors were tried.
+one call fails once; in the scene "meanwhile", processes end before it instead. Prints what
+differed, and at last how many errors were tried.
 
 What is asked of the reading in which the call has failed: it is right, or raises an ``OSError``. An
 error that says something of a process may be believed in this reading: that it may not be read
@@ -18,6 +19,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import functools
+import itertools
 import os
 import resource
 import select
@@ -34,6 +36,7 @@ from typing import Any, NamedTuple
 
 import rusage
 from rusage import _rusage
+from rusage._cli.orphans import Descendants
 from rusage._launcher import start
 from rusage._rusage import ffi, lib
 
@@ -524,6 +527,73 @@ def play_trees(report: Report, mode: str, step: str) -> None:
         report.add(None, ["files are left"])
 
 
+# --- What ends between two calls of one reading ---
+
+# The root adopts orphans, and otherwise does nothing; 1 is its child, 2 is a child of 1, 3 of 2.
+CHAIN = [1, 2, 3]
+# Which of them end in turn, and how many calls there are between two ends; 0: none.
+ENDS = [
+    (ends, pause)
+    for count in CHAIN
+    for ends in itertools.permutations(CHAIN, count)
+    for pause in ([0, 7] if count > 1 else [0])
+]
+
+
+def end_meanwhile(cast: Cast, tree: Any, case: int, number: int) -> tuple[bool, list[str]]:
+    """Let processes end, the first one before a call of a reading, from 1.
+
+    Return whether the reading has made that call, and what is wrong with the tree's CPU time.
+    """
+    ends, pause = ENDS[case]
+    for who in CHAIN:
+        cast.fork(who - 1, who)
+    # More than what the parents' times lack, which are cut: otherwise that hides what counts twice.
+    cast.tell(ends[0], "burn", 3)
+    tree.sample()
+    tree.sample()  # reads the root quickly
+    left = [*ends]
+
+    def end_next() -> None:
+        while left:
+            who = left.pop(0)
+            cast.end(who, parent=who - 1 if who - 1 in cast.pids else 0)
+            if pause:
+                LIB.faults_happen(at_call, pause)
+                return
+
+    at_call = ctypes.CFUNCTYPE(None)(end_next)
+    LIB.faults_happen(at_call, number)
+    differences = []
+    for _ in range(3):
+        found, used = tree.cputime(), sum(cast.clocks().values())
+        if found > used + NOISE:
+            differences.append(f"CPU time {found} instead of {used}")
+    LIB.faults_happen(at_call, 0)
+    for who in reversed(CHAIN):
+        if who in cast.pids:
+            cast.end(who, parent=who - 1 if who - 1 in cast.pids else 0)
+    return len(left) < len(ends), differences
+
+
+def play_meanwhile(report: Report, step: str) -> None:
+    """Let processes end, and be waited for, before each call: no time counts twice.
+
+    The tree is opened before they start: its CPU time then lacks only what is cut in their parents.
+    *step*: a case, and before each which call; by default, all cases and calls.
+    """
+    only, _, each = step.partition("/")
+    for case in [int(only)] if step else range(len(ENDS)):
+        cast, number, has_happened = Cast(len(CHAIN) + 1), 1, True
+        with Descendants() as tree:
+            cast.tell(0, "adopt")
+            while has_happened:
+                has_happened, differences = end_meanwhile(cast, tree, case, number)
+                report.add(Fault(case, "call", number - 1, "end"), differences)
+                number += int(each or 1)
+        cast.close()
+
+
 # --- What is read at once ---
 
 
@@ -685,6 +755,8 @@ def main() -> int:
     kind, _, mode = scene.partition(" ")
     if kind == "trees":
         play_trees(report, mode, step)
+    elif kind == "meanwhile":
+        play_meanwhile(report, step)
     else:
         globals()[f"play_{kind}"](report)
     return report.end()

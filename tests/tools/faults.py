@@ -20,7 +20,7 @@ from commands import FLOAT_FLAGS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "tests" / "programs"
-SCENES = ["process", "memory", "block", "start", "trees", "trees listed"]
+SCENES = ["process", "memory", "block", "start", "trees", "trees listed", "meanwhile"]
 # The calls of the extension's C that return -1 if they fail; faults.h has the others.
 CALLS = "access close dup2 execve fcntl fstat fstatfs getresgid getresuid getrlimit getrusage open "
 CALLS += "openat personality pipe2 poll prctl pread read readlink stat statfs vfork waitid waitpid "

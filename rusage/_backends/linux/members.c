@@ -319,7 +319,7 @@ static int rusage_member_is_idle(const rusage_member *member)
 /* Read only statm of a member that has not run since its last complete reading; return whether that
    was possible. Its CPU time, in nanoseconds, identifies the process, and shows that it has neither
    ended, nor started a child, nor waited for one. It may have adopted one: see
-   rusage_tree_read_adopters(). */
+   rusage_tree_find_adopted(). */
 static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *member)
 {
     int parent = rusage_tree_find(tree, member->now.parent);
@@ -331,7 +331,7 @@ static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *me
     int is_same;
     int64_t pages = 0;
 
-    if (!may_be_idle || !keeps_parent || member->is_quick || member->is_due)
+    if (!may_be_idle || !keeps_parent || member->is_due)
         return 0;
     /* still refused */
     if (member->identity.counts_memory
