@@ -30,6 +30,7 @@ from scenes import (
     playing,
     readers,
     wait_for_state,
+    wait_until,
     without_pidfd,
 )
 
@@ -76,6 +77,11 @@ def compiled(folder: Path, source: str, *options: str) -> str:
     flags = [*FLOAT_FLAGS, *options]
     subprocess.run([compiler, PROGRAMS / source, *flags, "-o", output], check=True)
     return str(output)
+
+
+def has_inodes() -> bool:
+    """Return whether each pidfd has an inode of its own."""
+    return [*map(int, re.findall(r"\d+", os.uname().release)[:2])] >= [6, 9]
 
 
 STATE, START = 0, 19
@@ -286,6 +292,53 @@ def test_hidden_processes(hidepid: str, hide_lists: Callable[[], None]) -> None:
 
 
 @root
+@pytest.mark.parametrize("way", ["pidfd", pytest.param("no pidfd", marks=filters_x86_64)])
+def test_number_of_a_member_that_was_never_read(way: str) -> None:
+    """It has ended, and a process of others has got its number."""
+
+    def scene() -> None:
+        def gets_number() -> bool:
+            next_pid(hidden.pid)
+            return bool(stranger("fork_idle") == [hidden.pid])
+
+        if way == "no pidfd":
+            refuse(PIDFD_OPEN, errno.ENOSYS)
+        with playing() as stranger, playing() as reader:
+            hidden = reader.start()
+            reader("ignore_children")
+            reader("become_nobody")
+            assert [reader("sample") for _ in range(3)] == [[2, 1]] * 3
+            os.kill(hidden.pid, signal.SIGKILL)
+            wait_until(gets_number, "free: the number of the process that has ended")
+            assert [reader("sample") for _ in range(3)] == [[1, 0]] * 3
+
+    in_namespaces(scene, proc="hidepid=1")
+
+
+@root
+@pytest.mark.parametrize("way", ["pidfd", pytest.param("no pidfd", marks=filters_x86_64)])
+def test_orphan_that_was_never_read(way: str) -> None:
+    """It stays a member where the inode of its pidfd tells it from others."""
+
+    def scene() -> None:
+        if way == "no pidfd":
+            refuse(PIDFD_OPEN, errno.ENOSYS)
+        with playing() as reader:
+            middle = reader.start()
+            middle.start()
+            middle("become_nobody")
+            reader("ignore_children")
+            reader("become_nobody")
+            assert [reader("sample") for _ in range(3)] == [[3, 1]] * 3
+            os.kill(middle.pid, signal.SIGKILL)
+            wait_until(lambda: not os.path.exists(f"/proc/{middle.pid}"), "its end")
+            found = [reader("sample") for _ in range(3)]
+            assert found == [[2, 1] if has_inodes() and way == "pidfd" else [1, 0]] * 3
+
+    in_namespaces(scene, proc="hidepid=1")
+
+
+@root
 def test_many_members_that_may_not_be_read() -> None:
     """No more of their files stay open than of others, and none is needed to read the tree."""
 
@@ -452,8 +505,7 @@ def made_up_calls(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize("case", CASES)
 def test_identity_of_a_member(case: str, made_up_calls: str) -> None:
     if case == "another in the tick":
-        release = [*map(int, re.findall(r"\d+", os.uname().release)[:2])]
-        if release < [6, 9]:
+        if not has_inodes():
             pytest.skip(reason="pidfds have no inodes of their own before Linux 6.9")
         if sys.maxsize < 2**32:
             pytest.skip(reason="fstat() of the made-up calls has another struct than the package's")

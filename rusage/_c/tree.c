@@ -130,8 +130,11 @@ static int rusage_tree_add_descendants(rusage_tree *tree)
     do
         for (i = added = 0; error == 0 && i < tree->listed_count; i++) {
             const rusage_listed *one = &tree->listed[i];
+            int found = rusage_tree_find(tree, one->pid);
 
-            if (rusage_tree_find(tree, one->pid) < 0 && rusage_tree_find(tree, one->parent) >= 0) {
+            if (found >= 0)
+                tree->members[found].is_listed = 1;
+            else if (rusage_tree_find(tree, one->parent) >= 0) {
                 error = rusage_tree_add_member(tree, one->pid, one->parent);
                 added++;
             }
@@ -275,7 +278,7 @@ static int rusage_tree_read_all(rusage_tree *tree, int wants_pss)
 
     tree->changed = tree->listed_count = 0;
     for (i = 0; i < tree->count; i++)
-        tree->members[i].is_quick = 0;
+        tree->members[i].is_quick = tree->members[i].is_listed = 0;
     error = rusage_tree_list(tree);
     if (error == 0)
         error = rusage_tree_add_descendants(tree);

@@ -85,6 +85,7 @@ typedef struct {
     int pid;
     int is_new; /* listed, and not read yet */
     int is_quick; /* this reading has read it, but not the list of its children */
+    int is_listed; /* in this reading */
     int is_due; /* the next reading reads it completely: a child of it may have ended */
     rusage_figures now; /* of the last reading */
     int is_counted; /* its figures were read once */

@@ -28,6 +28,7 @@ address: str
 lines: TextIO
 blocks: list[mmap.mmap] = []
 programs: list["subprocess.Popen[bytes]"] = []
+trees: list[Any] = []
 idle: list[int] = []  # a pipe, at whose end the idle children end too
 
 
@@ -164,6 +165,15 @@ def ignore_children() -> None:
 
 def adopt() -> None:
     assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0  # PR_SET_CHILD_SUBREAPER
+
+
+def sample() -> list[int]:
+    """Return how many members its tree has, and how many of them may not be read."""
+    import rusage
+
+    if not trees:
+        trees.append(rusage.Tree())
+    return [*trees[0].sample()[3:5]]
 
 
 def become_nobody() -> None:

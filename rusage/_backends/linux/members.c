@@ -101,16 +101,24 @@ static int rusage_stat_by_number(const rusage_member *member, rusage_stat *stat)
 
 /* --- Questions with three results --- */
 
+/* Return whether nothing that was read tells a member from another process with its number. It is a
+   member as long as its parent lists it. */
+static int rusage_lacks_identity(const rusage_member *member)
+{
+    return !member->is_counted && member->identity.inode == 0;
+}
+
 /* Find out whether a member that may not be read is there: not if its number is not, if the number
    is another process's, or if its pidfd shows the end. */
 static int rusage_member_is_there(const rusage_member *member, int *is_there)
 {
     uint64_t inode = 0, known = member->identity.inode;
     int pidfd, error = rusage_member_open_pidfd(member, &pidfd);
+    int is_known = !rusage_lacks_identity(member) || member->is_new || member->is_listed;
 
     if (error == 0)
         error = rusage_get_inode(pidfd, &inode);
-    if (inode != 0 && known != 0 && inode != known)
+    if (error == 0 && (!is_known || (inode != 0 && known != 0 && inode != known)))
         error = ESRCH;
     if (error == 0 && pidfd >= 0)
         error = rusage_check_pidfd(pidfd);
@@ -230,23 +238,19 @@ static int rusage_member_pss(int directory, rusage_figures *now)
     return rusage_ignore_error_of_process(error);
 }
 
-/* Read the figures of a member whose directory is open. The order of the eight steps shows that all
-   figures are of one process, which has not been reaped meanwhile. Return EAGAIN if stat shows an
-   end that the pidfd does not. */
+/* Read the figures of a member whose directory is open. The order of the eight steps, of which the
+   caller makes the first, shows that all figures are of one process, which has not been reaped
+   meanwhile. Return EAGAIN if stat shows an end that the pidfd does not. */
 static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, int directory,
                                     int wants_pss)
 {
     rusage_figures now = member->now;
     rusage_stat stat;
     struct rusage children;
-    int uses_parents, has_ended = 1, differs = 0, error = 0;
+    int uses_parents, has_ended = 1, differs = 0, error;
 
-    /* 1. The inode first: step 8 compares with it what has the number then. */
-    if (!member->is_counted)
-        error = rusage_member_get_inode(member, &member->identity.inode);
     /* 2. The clock, by the number, before stat, which fails if the process has been reaped. */
-    if (error == 0)
-        error = rusage_read_clock(member->pid, &now.own);
+    error = rusage_read_clock(member->pid, &now.own);
     /* 3. stat, with the time waited for, before the children: see step 6. */
     if (error == 0)
         error = rusage_stat_twice(directory, &stat);
@@ -347,8 +351,14 @@ static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *me
 
 static int rusage_member_read_completely(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
-    int directory = rusage_open_directory(member->pid), error;
+    int directory, error = 0;
 
+    /* 1. The inode first: step 8 compares with it what has the number then. */
+    if (rusage_lacks_identity(member))
+        error = rusage_member_get_inode(member, &member->identity.inode);
+    if (error != 0)
+        return error;
+    directory = rusage_open_directory(member->pid);
     if (directory < 0)
         return directory == -ENOENT ? ESRCH : -directory;
     error = rusage_member_figures_of(tree, member, directory, wants_pss);
@@ -361,7 +371,7 @@ static int rusage_member_read_completely(rusage_tree *tree, rusage_member *membe
    hidden (see hidepid in proc(5)) is there too, and is gone after 100 attempts. */
 static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
-    int error, attempt = 0, is_there;
+    int error, attempt = 0, is_there, parent;
 
     if (!wants_pss && rusage_member_read_quickly(tree, member))
         return 0;
@@ -379,6 +389,9 @@ static int rusage_member_read(rusage_tree *tree, rusage_member *member, int want
     if (error == EACCES || error == EPERM) {
         error = rusage_member_is_there(member, &is_there);
         member->now.state = is_there ? RUSAGE_UNREAD : RUSAGE_GONE;
+        parent = rusage_tree_find(tree, member->now.parent);
+        if (rusage_lacks_identity(member) && parent >= 0)
+            tree->members[parent].is_due = 1;
     } else if (error == ESRCH) {
         member->now.state = RUSAGE_GONE;
         error = 0;
