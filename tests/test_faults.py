@@ -58,6 +58,22 @@ def test_end_during_a_reading(folder: Path, case: int) -> None:
     assert_nothing_differs(folder, "meanwhile", f"{case}/9")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "0/12",
+        "1/100",
+        *(
+            pytest.param(command, marks=pytest.mark.thorough)
+            for command in ["1/25", "2/25", "3/50", "4/25", "5/25"]
+        ),
+    ],
+)
+def test_calls_of_the_command(folder: Path, command: str) -> None:
+    """All calls from one on are refused: it ends when its program has ended, or says why not."""
+    assert_nothing_differs(folder, "command", command)
+
+
 @pytest.mark.thorough
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("scene", ["trees", "trees listed", "meanwhile"])

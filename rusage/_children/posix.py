@@ -6,7 +6,6 @@ On Linux it is started through the launcher, if possible.
 from __future__ import annotations
 
 import contextlib
-import errno
 import math
 import os
 import select
@@ -137,6 +136,12 @@ class PosixPopen(SubprocessPopen[AnyStr]):
             # Called by __del__, when globals may have been cleared; the usage can no longer be
             # read.
             return super()._internal_poll(_deadstate)
+        with contextlib.suppress(OSError):  # as subprocess does
+            self._poll()
+        return self.returncode
+
+    def _poll(self) -> int | None:
+        """Do what ``poll`` does, but raise an error of wait4(2)."""
         # If another thread holds the lock, it is about to set returncode.
         if self.returncode is None and self._waitpid_lock.acquire(blocking=False):
             try:
@@ -144,10 +149,9 @@ class PosixPopen(SubprocessPopen[AnyStr]):
                     pid, status = self._try_reap(os.WNOHANG)
                     if pid == self.pid:
                         self._handle_exitstatus(status)
-            except OSError as error:
-                if error.errno == errno.ECHILD:
-                    self._saw_exit(None)
-                    self.returncode = 0
+            except ChildProcessError:
+                self._saw_exit(None)
+                self.returncode = 0
             finally:
                 self._waitpid_lock.release()
         return self.returncode

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from functools import cache
+from functools import cache, partial
 
 from .._backends import BACKEND
 from .._children.popen import Popen
@@ -20,6 +20,7 @@ from .output import CANCELED, complain
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .figures import Run
@@ -155,27 +156,25 @@ def run(
 
         sampling = Sampling(options, name, orphans)
     try:
-        return _run(command, signals, streams, sampling, orphans)
+        return _run(partial(_start, command, streams), signals, name, sampling, orphans)
     except ChildProcessError:
         complain(
             name,
             "the exit status is not available: another caller has already waited for the program",
         )
         return CANCELED
-    except OSError as error:
-        complain(name, error.strerror)
-        return NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_EXECUTE
+    except OSError as error:  # of wait4(2), in a sandbox: the program may run on
+        complain(name, f"cannot wait for the program: {error.strerror}")
+        return CANCELED
 
 
 def _run(
-    command: Command,
+    start: Callable[[], Popen[bytes]],
     signals: Signals,
-    streams: Streams,
+    name: str,
     sampling: Sampling | None,
     orphans: Orphans | None,
-) -> Run:
-    if not command[0]:  # a search in PATH would find the directories themselves
-        raise FileNotFoundError(errno.ENOENT, "the name of the program is empty")
+) -> Run | int:
     _restore_environment()
     signals.catch()
     counter, kills = "", None
@@ -185,7 +184,11 @@ def _run(
         counter = oom.counter()
         kills = oom.kills(counter)
     started = time.time()
-    process = _start(command, streams)
+    try:
+        process = start()
+    except OSError as error:
+        complain(name, error.strerror)
+        return NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_EXECUTE
     if orphans is not None:
         orphans.program = process.pid  # before the thread of the samples can reap
     if sampling is not None:
@@ -195,7 +198,7 @@ def _run(
     of_orphans = None
     if tree is not None and orphans is not None and orphans.doubt and orphans.has_adopted():
         what = f"processes that it may have left were not sampled: {orphans.doubt}"
-        _complain_once(command[0], what)
+        _complain_once(name, what)
     if orphans is not None and orphans.is_counted:
         of_orphans = orphans.finish(signals.wait_for_child, at_once=bool(signals.early))
     usage, elapsed = process.rusage, process.elapsed
@@ -251,6 +254,8 @@ def _restore_environment() -> None:
 
 def _start(command: Command, streams: Streams) -> Popen[bytes]:
     """Start a program; a script without a shebang by the shell, as execvp(3) does."""
+    if not command[0]:  # a search in PATH would find the directories themselves
+        raise FileNotFoundError(errno.ENOENT, "the name of the program is empty")
     # posix_spawn takes a mapping, which cannot hold all environments; the other way passes on the
     # environment as it is.
     subprocess._USE_POSIX_SPAWN = False  # type: ignore[misc]  # noqa: SLF001 (subprocess documents this)
@@ -270,17 +275,19 @@ def _start(command: Command, streams: Streams) -> Popen[bytes]:
 def _wait_and_forward(process: Popen[bytes], signals: Signals, reaper: Orphans | None) -> int:
     """Forward signals to a child until it has ended, and return its exit code.
 
-    Only ``poll`` waits for the child, so no signal can reach another process that reuses its PID.
+    Only ``poll`` reaps the child, so no signal can reach another process that reuses its PID.
     """
     if sys.platform == "win32":
         return process.wait()
     signals.block()
+    # It raises an error of wait4(2), which poll() hides. Another library's Popen has only that.
+    poll = getattr(process, "_poll", process.poll)
     expected = [*signals.forwarded, signal.SIGCHLD]
     while True:
         for _ in () if reaper is None else reaper.reap():
             if signals.early or not signal.sigpending().isdisjoint(expected):
                 break  # the next signal is here: more may end all the time
-        if (code := process.poll()) is not None:
+        if (code := poll()) is not None:
             return code
         number: int = signal.SIGCHLD
         if signals.early:

@@ -63,6 +63,7 @@ static int faults_fails(void)
    name always fail. */
 static char faults_name[32], faults_refused[32];
 static int faults_before, faults_error, faults_last;
+static int faults_calls_allowed = -1; /* all later ones fail, of any name; negative: none */
 static int faults_has_failed;
 /* The names of the calls so far, while they are recorded. */
 static char faults_calls[1 << 16];
@@ -96,6 +97,14 @@ void faults_refuse(const char *name)
     strcpy(faults_refused, name);
 }
 
+/* All calls but the first ones fail, of any name. */
+void faults_allow(int calls, int error)
+{
+    faults_calls_allowed = calls;
+    faults_error = error;
+    faults_has_failed = 0;
+}
+
 void faults_record(void)
 {
     faults_are_recorded = 1;
@@ -125,6 +134,12 @@ static int faults_fails(const char *name)
         strcat(strcpy(faults_calls + faults_length, name), " ");
         faults_length += strlen(name) + 1;
     }
+    if (faults_calls_allowed == 0) {
+        faults_has_failed = 1;
+        errno = faults_error;
+        return 1;
+    }
+    faults_calls_allowed -= faults_calls_allowed > 0;
     if (strcmp(faults_refused, name) == 0) {
         errno = ENOENT;
         return 1;

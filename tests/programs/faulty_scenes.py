@@ -29,6 +29,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,6 +37,7 @@ from typing import Any, NamedTuple
 
 import rusage
 from rusage import _rusage
+from rusage._cli import main
 from rusage._cli.orphans import Descendants
 from rusage._launcher import start
 from rusage._rusage import ffi, lib
@@ -738,29 +740,96 @@ def play_start(report: Report) -> None:
     each_fails(report, len(STARTS), open_channel, near(None, 0))
 
 
-def main() -> int:
+# --- The command ---
+
+PAUSE = ["/bin/sleep", "0.2"]
+COMMANDS = [
+    PAUSE,
+    ["--tree", *PAUSE],
+    ["--limit-tree-rss", "1", "--kill", *PAUSE],
+    ["--limit-tree-pss", "1", *PAUSE],
+    ["--limit-cputime", "9", "-n", "3", *PAUSE],
+    ["--tree", "--interval", "0.02", "--pid"],
+]
+PATIENCE = 15  # seconds for a command: its program takes 0.2 of them, and what follows at most 10
+
+
+def run_refused(words: list[str], calls: int, error: int) -> tuple[int | None, bool, str]:
+    """Run the command in a forked child in which all calls but the first ones fail.
+
+    Return its exit status, None if it was killed since it did not end; whether it has made a call
+    that failed; and what it has written.
+    """
+    with open("output", "w+") as output, open("failed", "w+") as failed:
+        pid = os.fork()
+        if pid == 0:
+            os.dup2(output.fileno(), 1)
+            os.dup2(output.fileno(), 2)
+            LIB.faults_allow(calls, error)
+            try:
+                status = main.main(words)
+            except BaseException:
+                traceback.print_exc()
+                status = 1
+            failed.write("yes" * LIB.faults_end())
+            failed.flush()
+            os._exit(status)
+        pidfd = os.pidfd_open(pid)
+        has_ended = select.select([pidfd], [], [], PATIENCE)[0]
+        os.close(pidfd)
+        os.kill(pid, signal.SIGKILL)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        output.seek(0)
+        failed.seek(0)
+        return status if has_ended else None, bool(failed.read()), output.read()
+
+
+def play_command(report: Report, step: str) -> None:
+    """Refuse all calls from each one on: the command ends, and says why it cannot do its task.
+
+    *step*: a command, and after each how many calls; by default, all commands and calls.
+    """
+    only, _, each = step.partition("/")
+    for number in [int(only)] if step else range(len(COMMANDS)):
+        for error in errno.ENOMEM, errno.EPERM:
+            calls, has_failed = 0, True
+            while has_failed:
+                words = COMMANDS[number]
+                with subprocess.Popen(PAUSE) as running:
+                    if words[-1] == "--pid":
+                        words = [*words, str(running.pid)]
+                    status, has_failed, output = run_refused(words, calls, error)
+                fault = Fault(number, "call", calls, f"all: {errno.errorcode[error]}")
+                wrong = "Traceback" in output or status not in {0, 123, 125, 126, 137, 143}
+                text = f"status {status}: {output}" * (wrong or (status == 125 and not output))
+                report.add(fault, [text])
+                calls += int(each or 1)
+
+
+def main_of_scene() -> int:
     scene, step = sys.argv[1:]
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     os.chdir("/mnt")
     shutil.copy(start.PATH, "launcher")
     start.PATH = os.path.abspath("launcher")
-    os.setgroups([])
-    os.setgid(NOBODY)
-    os.setuid(NOBODY)
+    kind, _, mode = scene.partition(" ")
+    if kind != "command":  # which imports what it needs, and may do so late
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
     LIBC.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # as after an exec
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # setuid(2) has undone unshare's
     LIBC.prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)  # the kernel may join pages of processes that sleep
     report = Report(scene)
-    kind, _, mode = scene.partition(" ")
     if kind == "trees":
         play_trees(report, mode, step)
-    elif kind == "meanwhile":
-        play_meanwhile(report, step)
+    elif kind in ("meanwhile", "command"):
+        globals()[f"play_{kind}"](report, step)
     else:
         globals()[f"play_{kind}"](report)
     return report.end()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main_of_scene())

@@ -20,11 +20,11 @@ from commands import FLOAT_FLAGS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "tests" / "programs"
-SCENES = ["process", "memory", "block", "start", "trees", "trees listed", "meanwhile"]
+SCENES = ["process", "memory", "block", "start", "trees", "trees listed", "meanwhile", "command"]
 # The calls of the extension's C that return -1 if they fail; faults.h has the others.
 CALLS = "access close dup2 execve fcntl fstat fstatfs getresgid getresuid getrlimit getrusage open "
-CALLS += "openat personality pipe2 poll prctl pread read readlink stat statfs vfork waitid waitpid "
-CALLS += "write"
+CALLS += "openat personality pipe2 poll prctl pread read readlink stat statfs vfork wait4 waitid "
+CALLS += "waitpid write"
 # A /proc that hides what may not be read, and a folder for each user's files.
 IN_NAMESPACES = ["unshare", "--pid", "--fork", "--kill-child", "--mount"]
 MOUNT = "mount -t proc -o hidepid=2 proc /proc && mount -t tmpfs none /mnt"
