@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -359,6 +360,51 @@ def test_start_at_the_last_tick(run: Run) -> None:
     # Of an opening that is not complete, it may have started before.
     churn = f"{Process(100, 10, 2000)} set churn 99 tree 10 set churn 0"
     assert run(f"{FAMILY} {churn} {in_tick} sample")[-1][4] == 0
+
+
+CHAIN = {50: 10, 51: 50, 52: 51}  # young processes and their parents
+
+
+def ends_of(order: tuple[int, ...], looks: int, pause: int) -> str:
+    """Return the steps by which processes end, and their children get the root as their parent."""
+    parents, waited, steps = dict(CHAIN), dict.fromkeys([10, *CHAIN], 0), ""
+    for number, pid in enumerate(order):
+        steps += f"later {pause if number else looks} reaped {pid} "
+        parent = parents.pop(pid)
+        waited[parent] += YOUNG.time + 500_001 + waited[pid]
+        for child in [child for child in parents if parents[child] == pid]:
+            parents[child] = 10
+            steps += f"later 0 {YOUNG._replace(pid=child, parent=10, waited=waited[child])} "
+    return steps
+
+
+@pytest.mark.parametrize(
+    ("order", "pauses"),
+    [
+        ((52, 51), [1]),
+        ((50, 52), [0]),
+        *(
+            pytest.param(order, [0, 1, 2, 4], marks=pytest.mark.thorough)
+            for count in (1, 2, 3)
+            for order in itertools.permutations(CHAIN, count)
+        ),
+    ],
+)
+def test_children_that_are_waited_for_meanwhile(
+    run: Run, order: tuple[int, ...], pauses: list[int]
+) -> None:
+    """Between any two looks of a reading: the time of each counts once at most."""
+    young = " ".join(str(YOUNG._replace(pid=pid, parent=CHAIN[pid])) for pid in CHAIN)
+    used = len(CHAIN) * 0.750001
+    for looks in range(1, 16):
+        for pause in pauses:
+            steps = ends_of(order, looks, pause)
+            *_, first, second, last = run(
+                f"{FAMILY} tree 10 {young} sample {steps} sample sample sample"
+            )
+            times = [first[4], second[4], last[4]]
+            assert times == sorted(times)
+            assert times[-1] == pytest.approx(used, abs=1e-5), (looks, pause)
 
 
 def test_root_that_ends_meanwhile(run: Run) -> None:
