@@ -19,6 +19,7 @@ from unittest.mock import Mock
 import forked
 import pytest
 from forked import RUSAGE
+from scenes import wait_until
 
 import rusage
 from rusage._cli import limits
@@ -71,6 +72,14 @@ def started(*words: str, **keywords: Any) -> Iterator[subprocess.Popen[str]]:
     with start([*words], text=True, **pipes, **keywords) as process:
         assert process.stdout.readline() == "ready\n"
         yield process
+
+
+@contextlib.contextmanager
+def started_in_folder() -> Iterator[None]:
+    """Wait until a command with ``--export`` or ``--samples`` has tried to make a file here."""
+    os.utime(".", (0, 0))
+    yield
+    wait_until(lambda: os.stat(".").st_mtime, "the start")
 
 
 MISSING = "missing"

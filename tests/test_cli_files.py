@@ -7,6 +7,7 @@ import errno
 import mmap
 import os
 import shutil
+import signal
 import stat
 import struct
 import subprocess
@@ -23,7 +24,7 @@ from command import needs_tree, new_folder, plain, record, table  # noqa: F401 (
 from conftest import forks
 from forked import RUSAGE
 
-from rusage._cli import files
+from rusage._cli import files, main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,25 +198,96 @@ def test_report_after_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
         assert Path("x").read_text() == after
 
 
-@pytest.mark.parametrize("name", ["ENOSPC", "EDQUOT", "EIO", "EACCES", "EPERM", "EROFS", "EBUSY"])
-@pytest.mark.parametrize("call", ["open", "replace"])
-def test_error_of_the_new_file(name: str, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("call", "prefix", "when"),
+    [
+        ("open", ".rusage-", "before"),
+        ("open", ".rusage-", "after"),
+        ("replace", ".rusage-", "after"),
+    ],
+)
+@pytest.mark.parametrize(
+    "name", ["ENOSPC", "EDQUOT", "EIO", "EMFILE", "EACCES", "EPERM", "EROFS", "EBUSY"]
+)
+def test_error_of_the_new_file(
+    name: str, call: str, prefix: str, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the program runs, or after it."""
     Path("x").write_text("old")
-    refused, function = OSError(getattr(errno, name), "refused"), getattr(os, call)
+    function = getattr(os, call)
 
-    def patched(path: str, *rest: Any) -> Any:
-        if path.startswith(".rusage-"):
-            raise refused
-        return function(path, *rest)
+    def refusing(path: str, *rest: Any, **keywords: Any) -> Any:
+        if path.startswith(prefix):
+            raise OSError(getattr(errno, name), "refused")
+        return function(path, *rest, **keywords)
 
-    monkeypatch.setattr(os, call, patched)
-    keeps, is_written = name in {"ENOSPC", "EDQUOT", "EIO"}, False
+    keeps, is_written = name in {"ENOSPC", "EDQUOT", "EIO", "EMFILE"}, False
     with contextlib.ExitStack() as closing:
-        if keeps and call == "open":  # before the program runs
-            closing.enter_context(pytest.raises(OSError, match="refused"))
-        is_written = files.Export("x", "", closing).replace(lambda _: "new")
+        if when == "before":
+            monkeypatch.setattr(os, call, refusing)
+            if keeps:
+                closing.enter_context(pytest.raises(OSError, match="refused"))
+        export = files.Export("x", "", closing)
+        monkeypatch.setattr(os, call, refusing)
+        is_written = export.replace(lambda _: "new")
     assert (is_written, Path("x").read_text()) == (not keeps, "old" if keeps else "new\n")
     assert os.listdir() == ["x"]
+
+
+def test_link_in_place_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be replaced is written to, and no other file."""
+    Path("x").write_text("old")
+    Path("other").write_text("another's")
+    with contextlib.ExitStack() as closing:
+        export = files.Export("x", "", closing)
+        os.rename("x", "moved")
+        os.symlink("other", "x")
+        monkeypatch.setattr(os, "replace", Mock(side_effect=OSError(errno.EBUSY, "refused")))
+        assert not export.replace(lambda _: "new")
+    assert (Path("other").read_text(), Path("moved").read_text()) == ("another's", "old")
+    assert sorted(os.listdir()) == ["moved", "other", "x"]
+
+
+AFTER = {
+    "first file": (os, "open"),  # which shows whether a file can be made
+    "opening": (main, "_import_reports"),
+    "writing": (files, "_write"),
+}
+
+
+@forked.needs_fork
+@pytest.mark.parametrize("after", AFTER)
+@pytest.mark.parametrize("old", [None, "old"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGPROF"])
+def test_signal_leaves_no_file(
+    name: str, old: str | None, after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if old is not None:
+        Path("x.json").write_text(old)
+    resource = pytest.importorskip("resource", reason="this system has no limit for files")
+    number, (place, attribute) = signal.Signals[name], AFTER[after]
+    function = getattr(place, attribute)
+
+    def signaling(*args: Any, **keywords: Any) -> Any:
+        done = function(*args, **keywords)
+        if attribute != "open" or args[0].startswith(".rusage-"):
+            setattr(place, attribute, function)
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            if after != "writing":  # as the command begins
+                signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        return done
+
+    monkeypatch.setattr(place, attribute, signaling)
+    done = plain("--export", "x.json", "true")
+    if after == "writing":
+        assert done.returncode == (-number if name == "SIGPROF" else 0)
+        assert record("x.json")["command"] == ["true"]
+        assert os.listdir() == ["x.json"]
+    else:
+        assert done.returncode == -number
+        left = {path.name: path.read_text() for path in Path().iterdir()}
+        assert left == ({} if old is None else {"x.json": old})
 
 
 # --- Without a report ---

@@ -1,6 +1,5 @@
 """``--pss`` and ``--limit-tree-pss``: pages that processes share count once."""
 
-import glob
 import os
 import re
 import signal
@@ -11,7 +10,18 @@ from typing import Any
 
 import forked
 import pytest
-from command import check, in_words, new_folder, plain, python, record, table, tree_of, validated  # noqa: F401 (a fixture)
+from command import (
+    check,
+    in_words,
+    new_folder,  # noqa: F401 (a fixture)
+    plain,
+    python,
+    record,
+    started_in_folder,
+    table,
+    tree_of,
+    validated,
+)
 from conftest import CPYTHON, alone, become_nobody, root
 from forked import RUSAGE
 from scenes import playing, wait_until
@@ -240,8 +250,9 @@ def test_running_process() -> None:
         assert re.search(r"(?m)^PSS now .* MiB$", text)
         assert re.search(r"(?m)^tree PSS now .* MiB$", text)
         words += ["--samples", "samples.csv", "--interval", "0.01"]
-        with forked.popen([*RUSAGE, *words], stdout=subprocess.PIPE) as known:
-            wait_until(lambda: glob.glob(".rusage-*"), "the start")
+        with started_in_folder():
+            known = forked.popen([*RUSAGE, *words], stdout=subprocess.PIPE)
+        with known:
             time.sleep(0.5)
             known.send_signal(signal.SIGINT)
             recorded = validated(known.communicate()[0])

@@ -25,6 +25,7 @@ from command import (
     plain,
     python,
     record,
+    started_in_folder,
     table,
     text,
     tree_of,
@@ -32,7 +33,6 @@ from command import (
 )
 from conftest import alone, become_nobody, root
 from forked import RUSAGE
-from scenes import wait_until
 from terminals import Start, screen, shown_by
 
 import rusage
@@ -640,8 +640,9 @@ def recording_of(process: "subprocess.Popen[str]", *words: str) -> "subprocess.P
     """Record a process, with samples in a file, and return when that has begun."""
     words = (*RUSAGE, "--pid", str(process.pid), "--samples", "samples.csv", *words)
     pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
-    recording: subprocess.Popen[str] = forked.popen(words, text=True, **pipes)
-    wait_until(lambda: [*Path().glob(".rusage-*")], "the start")
+    recording: subprocess.Popen[str]
+    with started_in_folder():
+        recording = forked.popen(words, text=True, **pipes)
     return recording
 
 
@@ -694,8 +695,8 @@ def test_recording_says_how_it_ends(on_terminal: Start) -> None:
 def test_samples_stay_without_standard_output() -> None:
     with program("input()") as process:
         words = [*RUSAGE, "--pid", str(process.pid), "--samples", "samples.csv"]
-        recording = subprocess.Popen(words, preexec_fn=lambda: os.close(1))  # noqa: PLW1509 (no other thread)
-        wait_until(lambda: [*Path().glob(".rusage-*")], "the start")
+        with started_in_folder():
+            recording = subprocess.Popen(words, preexec_fn=lambda: os.close(1))  # noqa: PLW1509 (no other thread)
         time.sleep(0.5)
     assert recording.wait() == 125
     assert len(table("samples.csv")) > 1

@@ -13,6 +13,7 @@ import sys
 import time
 
 from .._calls import os_error
+from .._threads import signals_blocked
 from .._units import shown
 from .options import fail
 from .output import CANCELED, STANDARD_OUTPUT, Stream, complain
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from .options import Options
 
 # Errors of files that can be written to, but not replaced: the folder allows no other file, the
-# owner cannot be kept, or the file is a mount point.
-IRREPLACEABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY}
+# owner cannot be kept, the file is a mount point, or it has no name.
+IRREPLACEABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.ENOENT, errno.ENOTDIR}
 
 # For how many seconds a lock is tried: the caller may hold it while this process runs.
 LOCK_S = 1.0
@@ -128,51 +129,72 @@ class Output:
 
 
 class Export:
-    """A file that is replaced by another one, which is made in its folder before the program runs.
+    """A file that is replaced by another one, which is made in its folder when it is written.
 
-    What is no regular file, or cannot be replaced, is written to.
+    Before the program runs, it is made and removed, so that an error is reported then. What is no
+    regular file, or cannot be replaced, is written to.
     """
 
     def __init__(self, path: str, kind: str, closing: contextlib.ExitStack) -> None:
         self.path, self.kind = path, kind
-        self._temporary = ""
-        self._target = path
+        self._old: os.stat_result | None = None
+        self._is_replaced = False
         self.is_ours = True
-        old: os.stat_result | None = None
         with contextlib.suppress(FileNotFoundError):
-            descriptor, old, self.is_ours = _open(path)
+            descriptor, self._old, self.is_ours = _open(path)
             self._file = closing.enter_context(os.fdopen(descriptor, "wb", buffering=0))
-        while os.path.islink(self._target):  # a loop of links was an error above
-            self._target = os.path.join(os.path.dirname(self._target), os.readlink(self._target))
-        self.identity = os.path.realpath(self._target) if old is None else _identity(old)
-        # A link in /proc to a descriptor need not have the name of its file.
-        has_name = old is None or (
-            os.path.exists(self._target) and os.path.samestat(os.stat(self._target), old)
-        )
-        if self.is_ours and has_name:
-            self._make_temporary(old, closing)
+        target = path
+        while os.path.islink(target):  # a loop of links was an error above
+            target = os.path.join(os.path.dirname(target), os.readlink(target))
+        self.identity = os.path.realpath(target) if self._old is None else _identity(self._old)
+        if self.is_ours:
+            with self._or_written_to():
+                self._name = target
+                self._check_name()
+                self._make()
+                self._is_replaced = True
+                if self._old is not None and sys.platform == "win32":
+                    self._file.close()  # an open file cannot be replaced, even by the program
 
-    def _make_temporary(self, old: os.stat_result | None, closing: contextlib.ExitStack) -> None:
-        """Make the file that will replace the old one, if that is possible."""
-        folder, name = os.path.split(self._target)
-        if not name:
-            raise os_error(errno.ENOENT)
-        temporary = os.path.join(folder, f".rusage-{os.urandom(6).hex()}")
-        flags, mode = WRITING | os.O_CREAT | os.O_EXCL, 0o666 if old is None else 0o600
+    @contextlib.contextmanager
+    def _or_written_to(self) -> Iterator[None]:
+        """Ignore errors that show that an old file cannot be replaced."""
         try:
-            descriptor = os.open(temporary, flags, mode)
-            closing.callback(_remove, temporary)
-            file = os.fdopen(_above_streams(descriptor), "wb", buffering=0)
-            closing.enter_context(file)
-            if old is not None:
-                _copy_rights(self._file.fileno(), file.fileno())
+            yield
         except OSError as error:
-            if old is None or error.errno not in IRREPLACEABLE:
+            if self._old is None or error.errno not in IRREPLACEABLE:
                 raise
-        else:
-            if old is not None:
-                self._file.close()  # Windows replaces no open file
-            self._file, self._temporary = file, temporary
+
+    def _check_name(self) -> None:
+        """Raise an error if the name is not the old file's: a link in /proc may have another."""
+        if not os.path.basename(self._name):
+            raise os_error(errno.ENOENT)
+        if self._old is None:
+            return
+        if not os.path.samestat(os.lstat(self._name), self._old):
+            raise os_error(errno.ENOENT)
+
+    def _make(self, content: bytes | None = None) -> None:
+        """Make the new file; with content, put it in the place of the old one, else remove it."""
+        new = os.path.join(os.path.dirname(self._name), f".rusage-{os.urandom(6).hex()}")
+        flags, mode = WRITING | os.O_CREAT | os.O_EXCL, 0o666 if self._old is None else 0o600
+        if content is None:
+            flags |= getattr(os, "O_TEMPORARY", 0)  # Windows removes it in any case
+        if self._old is not None and sys.platform == "linux":
+            import shutil  # noqa: F401 (takes milliseconds, in which no file should be there)
+        with signals_blocked():
+            descriptor = os.open(new, flags, mode)
+            try:
+                with open(descriptor, "wb", buffering=0):
+                    if self._old is not None:
+                        _copy_rights(self._file, descriptor)
+                    if content is not None:
+                        _write(descriptor, content)
+                if content is not None:
+                    os.replace(new, self._name)
+            finally:
+                with contextlib.suppress(OSError):  # it has been renamed
+                    os.unlink(new)
 
     def replace(self, make: Callable[[str], str | bytes]) -> bool:
         """Replace the content of the file by the report that *make* returns for its kind.
@@ -183,45 +205,35 @@ class Export:
             content = make(self.kind)
             if isinstance(content, str):
                 content = f"{content}\n".encode("utf-8", "backslashreplace")
+            if self._is_replaced:
+                with self._or_written_to():
+                    self._make(content)
+                    return True
+                self._check_name()
+            descriptor = os.open(self._name, WRITING) if self._file.closed else self._file.fileno()
             if self.is_ours:
-                self._file.truncate(0)
-            _write(self._file.fileno(), content)
-            if self._temporary:
-                self._rename(content)
+                os.ftruncate(descriptor, 0)
+            _write(descriptor, content)
         except OSError as error:
             complain(self.path, error.strerror)
             return False
         return True
 
-    def _rename(self, content: bytes) -> None:
-        self._file.close()  # Windows renames no open file
-        try:
-            os.replace(self._temporary, self._target)
-        except OSError as error:
-            if error.errno not in IRREPLACEABLE:
-                raise
-            with open(os.open(self._target, WRITING | os.O_TRUNC), "wb", buffering=0) as file:
-                _write(file.fileno(), content)
 
-
-def _copy_rights(old: int, new: int) -> None:
+def _copy_rights(file: BinaryIO, new: int) -> None:
     """Give a new file, which has no content yet, the owner, the mode and the ACL of another one."""
     if sys.platform == "win32":
         return
+    old = file.fileno()
     status = os.fstat(old)
     os.fchown(new, status.st_uid, status.st_gid)
     if sys.platform == "linux":
-        from shutil import copystat  # takes milliseconds
+        from shutil import copystat
 
         with contextlib.suppress(OSError):  # what the folder gives to new files
             os.removexattr(new, "system.posix_acl_access")
         copystat(old, new)  # type: ignore[arg-type]  # descriptors, as os takes them
     os.fchmod(new, stat.S_IMODE(status.st_mode))
-
-
-def _remove(temporary: str) -> None:
-    with contextlib.suppress(OSError):  # it has been renamed
-        os.unlink(temporary)
 
 
 # --- Writing ---

@@ -84,10 +84,10 @@ CALLS = ["open", "write", "fchown", "fchmod", "dup", "replace", "unlink", "close
 def die_before(number: int) -> None:
     calls = itertools.count()
 
-    def counted(function: Any, *args: Any) -> Any:
+    def counted(function: Any, *args: Any, **keywords: Any) -> Any:
         if next(calls) == number:
             os.kill(os.getpid(), signal.SIGKILL)
-        return function(*args)
+        return function(*args, **keywords)
 
     for name in CALLS:
         setattr(os, name, functools.partial(counted, getattr(os, name)))
