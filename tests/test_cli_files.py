@@ -21,13 +21,17 @@ from unittest.mock import Mock
 import forked
 import pytest
 from command import needs_tree, new_folder, plain, record, table  # noqa: F401 (a fixture)
-from conftest import forks
+from conftest import NOBODY, alone, forks
 from forked import RUSAGE
 
 from rusage._cli import files, main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+holds_folders = pytest.mark.skipif(
+    not files.HOLDS_FOLDERS, reason="this system makes no file in an open folder"
+)
 
 # --- One file, two reports ---
 
@@ -201,6 +205,7 @@ def test_report_after_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("call", "prefix", "when"),
     [
+        pytest.param("open", os.curdir, "before", marks=holds_folders),
         ("open", ".rusage-", "before"),
         ("open", ".rusage-", "after"),
         ("replace", ".rusage-", "after"),
@@ -246,6 +251,35 @@ def test_link_in_place_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not export.replace(lambda _: "new")
     assert (Path("other").read_text(), Path("moved").read_text()) == ("another's", "old")
     assert sorted(os.listdir()) == ["moved", "other", "x"]
+
+
+@holds_folders
+@pytest.mark.parametrize("old", [None, "old"])
+def test_link_in_place_of_the_folder(old: str | None) -> None:
+    for folder in "d", "other":
+        Path(folder).mkdir()
+        if old is not None:
+            Path(folder, "x.json").write_text(old)
+    swap = ["sh", "-c", "mv d moved; ln -s other d"]
+    assert plain("--export", "d/x.json", *swap).returncode == 0
+    assert record("moved/x.json")["command"] == swap
+    assert os.listdir("moved") == ["x.json"]
+    left = {path.name: path.read_text() for path in Path("other").iterdir()}
+    assert left == ({} if old is None else {"x.json": old})
+
+
+@forks
+@alone
+def test_folder_that_cannot_be_listed() -> None:
+    Path().chmod(0o755)
+    Path("d").mkdir(0o300)
+    if os.geteuid() == 0:
+        os.chown("d", NOBODY, NOBODY)
+        os.setuid(NOBODY)
+    for text in "first", "second":
+        with contextlib.ExitStack() as closing:
+            files.Export("d/x", "", closing).replace({"": text}.__getitem__)
+        assert Path("d/x").read_text() == f"{text}\n"
 
 
 AFTER = {

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 # owner cannot be kept, the file is a mount point, or it has no name.
 IRREPLACEABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.ENOENT, errno.ENOTDIR}
 
+# Whether files can be made in an open folder, and the flags to open one that cannot be listed.
+HOLDS_FOLDERS = {os.open, os.rename, os.stat, os.unlink} <= os.supports_dir_fd
+SEARCHING = getattr(os, "O_PATH", getattr(os, "O_SEARCH", 0)) | getattr(os, "O_DIRECTORY", 0)
+
 # For how many seconds a lock is tried: the caller may hold it while this process runs.
 LOCK_S = 1.0
 
@@ -137,6 +141,7 @@ class Export:
 
     def __init__(self, path: str, kind: str, closing: contextlib.ExitStack) -> None:
         self.path, self.kind = path, kind
+        self._folder: int | None = None
         self._old: os.stat_result | None = None
         self._is_replaced = False
         self.is_ours = True
@@ -149,8 +154,7 @@ class Export:
         self.identity = os.path.realpath(target) if self._old is None else _identity(self._old)
         if self.is_ours:
             with self._or_written_to():
-                self._name = target
-                self._check_name()
+                self._hold(target, closing)
                 self._make()
                 self._is_replaced = True
                 if self._old is not None and sys.platform == "win32":
@@ -165,13 +169,24 @@ class Export:
             if self._old is None or error.errno not in IRREPLACEABLE:
                 raise
 
+    def _hold(self, target: str, closing: contextlib.ExitStack) -> None:
+        """Open the folder: its owner may put a link in its place meanwhile."""
+        self._name = target
+        folder, name = os.path.split(target)
+        if not name:
+            raise os_error(errno.ENOENT)
+        if HOLDS_FOLDERS:
+            with contextlib.suppress(PermissionError):  # some systems open none without listing it
+                descriptor = os.open(folder or os.curdir, SEARCHING)
+                self._folder, self._name = _above_streams(descriptor), name
+                closing.callback(os.close, self._folder)
+        self._check_name()
+
     def _check_name(self) -> None:
         """Raise an error if the name is not the old file's: a link in /proc may have another."""
-        if not os.path.basename(self._name):
-            raise os_error(errno.ENOENT)
         if self._old is None:
             return
-        if not os.path.samestat(os.lstat(self._name), self._old):
+        if not os.path.samestat(os.lstat(self._name, dir_fd=self._folder), self._old):
             raise os_error(errno.ENOENT)
 
     def _make(self, content: bytes | None = None) -> None:
@@ -183,7 +198,7 @@ class Export:
         if self._old is not None and sys.platform == "linux":
             import shutil  # noqa: F401 (takes milliseconds, in which no file should be there)
         with signals_blocked():
-            descriptor = os.open(new, flags, mode)
+            descriptor = os.open(new, flags, mode, dir_fd=self._folder)
             try:
                 with open(descriptor, "wb", buffering=0):
                     if self._old is not None:
@@ -191,10 +206,11 @@ class Export:
                     if content is not None:
                         _write(descriptor, content)
                 if content is not None:
-                    os.replace(new, self._name)
+                    folder = self._folder
+                    os.replace(new, self._name, src_dir_fd=folder, dst_dir_fd=folder)
             finally:
                 with contextlib.suppress(OSError):  # it has been renamed
-                    os.unlink(new)
+                    os.unlink(new, dir_fd=self._folder)
 
     def replace(self, make: Callable[[str], str | bytes]) -> bool:
         """Replace the content of the file by the report that *make* returns for its kind.
