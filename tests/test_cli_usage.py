@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 import pytest
 from command import needs_tree, plain
+from conftest import CPYTHON
 from expected import BACKENDS, newest
 
 import rusage
@@ -177,3 +178,23 @@ def test_ctrl_c_before_the_program_starts() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
+
+
+LATE = """
+import os, sys
+from rusage._cli import start
+class Late:
+    def __del__(self, kill=os.kill, pid=os.getpid(), number=int(sys.argv.pop())):
+        kill(pid, number)
+sys.late = Late()
+sys.exit(start())
+"""
+
+
+@pytest.mark.skipif(not CPYTHON, reason="PyPy deletes no objects at its end")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_signal_after_the_report(number: int) -> None:
+    """CPython resets the handlers before it deletes what modules have."""
+    words = [sys.executable, "-c", LATE, "false", str(number)]
+    done = subprocess.run(words, capture_output=True, check=False)
+    assert (done.returncode, b"exit status" in done.stderr) == (1, True)
