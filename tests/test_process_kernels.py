@@ -52,6 +52,12 @@ def test_rss_of_this_process(system: str, run: Run) -> None:
         assert run("set reply 4 own_rss") == [[-errno.EINVAL]]
 
 
+@pytest.mark.parametrize("system", ["macos"], indirect=True)
+def test_times_of_a_thread_on_macos(run: Run) -> None:
+    times = [0, *TIMES, *NOTHING[2:]]
+    assert run("getrusage 1 set failure 5 getrusage 1") == [times, failed(errno.ENOTSUP)]
+
+
 @pytest.mark.parametrize("system", BY_BOOT, indirect=True)
 def test_rate_of_the_statistics_clock(run: Run) -> None:
     """It is stathz; 0 there means that hz drives the clock; 0 is an unknown rate."""

@@ -116,6 +116,7 @@ static int rusage_sysctl_all(rusage_tree_state *state, int *name, unsigned int n
     size_t size = 0;
     int attempt, error = ENOMEM;
 
+    *count = 0;
     for (attempt = 0; error == ENOMEM && attempt < 10; attempt++) {
         if (sysctl(name, names, NULL, &size, NULL, 0) != 0)
             return errno;
@@ -134,7 +135,7 @@ static int rusage_sysctl_all(rusage_tree_state *state, int *name, unsigned int n
 static int rusage_list(rusage_tree *tree, int *name, unsigned int names, size_t element, size_t pid,
                        size_t parent)
 {
-    int i, count = 0, error = rusage_sysctl_all(&tree->system, name, names, element, &count);
+    int i, count, error = rusage_sysctl_all(&tree->system, name, names, element, &count);
 
     for (i = 0; error == 0 && i < count; i++) {
         const char *record = tree->system.buffer + (size_t)i * element;

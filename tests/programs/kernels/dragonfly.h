@@ -38,7 +38,7 @@ static inline struct kinfo_proc thread_of(int pid, int64_t number)
     record.kp_flags = (kernel.exiting ? 0x02000 : 0) | (made.vforked ? 0x00010 : 0);
     record.kp_stat = made.zombie ? SZOMB : SACTIVE;
     record.kp_pid = pid_of(pid);
-    strncpy(record.kp_comm, made_name, sizeof record.kp_comm - 1);
+    copy_name(record.kp_comm, sizeof record.kp_comm);
     /* it does not move when the clock is set */
     record.kp_start = timeval_of(1000000000000000 + made.start);
     record.kp_vm_rssize = made.rss;

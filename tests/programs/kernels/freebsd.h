@@ -38,7 +38,7 @@ static inline void fill(void *to, int pid)
     record->ki_ppid = (int)made.parent;
     record->ki_childtime = timeval_of(made.waited);
     record->ki_stat = made.zombie ? SZOMB : 3;
-    strncpy(record->ki_comm, made_name, sizeof record->ki_comm - 1);
+    copy_name(record->ki_comm, sizeof record->ki_comm);
     record->ki_flag = made.vforked ? P_PPWAIT : 0;
     record->ki_rssize = made.rss;
     record->ki_start = timeval_of(kernel.boot + made.start);
@@ -113,6 +113,8 @@ static inline pid_t wait6(idtype_t type, int64_t id, int *status, int options,
     if (!(options & WEXITED) || info)
         abort();
     *status = 3 << 8;
+    if (usage)
+        memset(&usage->wru_children, 0, sizeof usage->wru_children);
     return wait_for(type == P_PID ? id : -1, options, usage ? &usage->wru_self : NULL);
 }
 

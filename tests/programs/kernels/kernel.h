@@ -80,6 +80,15 @@ static inline int use(int64_t pid)
     return processes_count == 0;
 }
 
+/* Copy as much of the name as fits. */
+static inline void copy_name(char *to, size_t size)
+{
+    const size_t length = strlen(made_name), fitting = length < size ? length : size - 1;
+
+    memcpy(to, made_name, fitting);
+    to[fitting] = '\0';
+}
+
 /* Return the number that the kernel reports for the one it was asked for. */
 static inline int32_t pid_of(int pid)
 {
@@ -116,7 +125,7 @@ static inline int copy_list(void *old, size_t *size, size_t element,
 /* Copy a structure as sysctl(3) does. */
 static inline int copy_out(void *old, size_t *size, const void *structure, size_t structure_size)
 {
-    if (*size != structure_size)
+    if (old == NULL || *size != structure_size)
         abort();
     errno = (int)kernel.failure;
     if (kernel.failure)

@@ -7,7 +7,7 @@ static inline int fill_known(struct KINFO *record, int pid, int64_t started)
     memset(record, 0, sizeof *record);
     record->p_pid = pid_of(pid);
     record->p_ppid = (int)made.parent;
-    strncpy(record->p_comm, made_name, sizeof record->p_comm - 1);
+    copy_name(record->p_comm, sizeof record->p_comm);
     if (made.zombie || kernel.busy-- > 0)
         return 0;
     record->p_uvalid = 1;

@@ -4,15 +4,15 @@
 
 #include "kernel.h"
 
-/* For getrusage(), which is not tested here. */
 typedef struct {
-    struct {
-        int seconds, microseconds;
-    } user_time, system_time;
+    int seconds, microseconds;
+} time_value_t;
+typedef struct {
+    time_value_t user_time, system_time;
 } thread_basic_info_data_t;
 typedef void *thread_info_t;
 typedef int mach_msg_type_number_t;
-enum { THREAD_BASIC_INFO_COUNT = 4, THREAD_BASIC_INFO = 3, KERN_SUCCESS = 0 };
+enum { THREAD_BASIC_INFO_COUNT = 4, THREAD_BASIC_INFO = 3, KERN_SUCCESS = 0, KERN_FAILURE = 5 };
 #define pthread_mach_thread_np(thread) 0
 #define pthread_self() 0
 typedef struct {
@@ -21,7 +21,6 @@ typedef struct {
 typedef void *task_info_t;
 enum { MACH_TASK_BASIC_INFO = 20, MACH_TASK_BASIC_INFO_COUNT = 2 };
 #define mach_task_self() 0
-#define thread_info(thread, flavor, info, count) ((void)(info), (void)(count), KERN_SUCCESS)
 
 enum { PROC_PIDTASKINFO = 4, RUSAGE_INFO_V2 = 2 };
 enum { CTL_KERN = 1, KERN_PROC = 14, KERN_PROC_ALL = 0, KERN_PROC_PID = 1, SRUN = 2, SZOMB = 5 };
@@ -39,6 +38,22 @@ struct rusage_info_v2 {
         ri_child_system_time;
 };
 
+static inline int thread_info(int thread, int flavor, thread_info_t buffer,
+                              mach_msg_type_number_t *count)
+{
+    const struct timeval user = timeval_of(made.time), system = timeval_of(500001);
+    const thread_basic_info_data_t info = {{(int)user.tv_sec, (int)user.tv_usec},
+                                           {(int)system.tv_sec, (int)system.tv_usec}};
+
+    if (thread != pthread_mach_thread_np(pthread_self()) || flavor != THREAD_BASIC_INFO
+        || *count != THREAD_BASIC_INFO_COUNT)
+        abort();
+    if (kernel.failure)
+        return KERN_FAILURE;
+    memcpy(buffer, &info, sizeof info);
+    return KERN_SUCCESS;
+}
+
 static inline int task_info(int task, int flavor, task_info_t buffer, mach_msg_type_number_t *count)
 {
     mach_task_basic_info_data_t info = {(uint64_t)made.rss};
@@ -46,8 +61,10 @@ static inline int task_info(int task, int flavor, task_info_t buffer, mach_msg_t
     if (task != mach_task_self() || flavor != MACH_TASK_BASIC_INFO
         || *count != MACH_TASK_BASIC_INFO_COUNT)
         abort();
+    if (kernel.failure)
+        return KERN_FAILURE;
     memcpy(buffer, &info, sizeof info);
-    return kernel.failure ? 5 : KERN_SUCCESS;
+    return KERN_SUCCESS;
 }
 
 static inline int mach_timebase_info(mach_timebase_info_data_t *info)
@@ -133,7 +150,7 @@ static inline void fill(void *to, int pid)
 
     memset(record, 0, sizeof *record);
     record->kp_proc.p_pid = pid;
-    strncpy(record->kp_proc.p_comm, made_name, sizeof record->kp_proc.p_comm - 1);
+    copy_name(record->kp_proc.p_comm, sizeof record->kp_proc.p_comm);
     record->kp_proc.p_stat = made.zombie ? SZOMB : SRUN;
     record->kp_proc.p_starttime = timeval_of(kernel.boot + made.start);
     record->kp_eproc.e_ppid = (int)made.parent;

@@ -188,6 +188,8 @@ static int query_process(HANDLE handle, int information, void *record, ULONG siz
     use_handle(handle);
     memset(record, 0, size);
     ((ULONG_PTR *)record)[size / sizeof(ULONG_PTR) - 1] = (ULONG_PTR)made.parent;
+    if (needed != NULL)
+        *needed = size;
     return 0;
 }
 
@@ -209,6 +211,7 @@ static int made_count, made_next;
 static inline HANDLE CreateToolhelp32Snapshot(DWORD flags, DWORD pid)
 {
     for (made_count = made_next = 0; made_count < processes_count; made_count++) {
+        made_list[made_count].dwSize = sizeof made_list[made_count];
         made_list[made_count].th32ProcessID = (DWORD)processes[made_count].pid;
         made_list[made_count].th32ParentProcessID = (DWORD)processes[made_count].parent;
     }
@@ -218,6 +221,8 @@ static inline HANDLE CreateToolhelp32Snapshot(DWORD flags, DWORD pid)
 
 static inline BOOL Process32Next(HANDLE list, PROCESSENTRY32 *entry)
 {
+    if (entry->dwSize != sizeof *entry)
+        abort();
     if (made_next == made_count)
         return FALSE;
     *entry = made_list[made_next++];
