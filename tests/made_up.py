@@ -10,29 +10,19 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from commands import FLOAT_FLAGS
+from cross import HEADERS, KERNELS, words_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Run = Callable[..., list[list[float]]]
 
-KERNELS = Path(__file__).parent / "programs" / "kernels"
-BACKENDS = Path(__file__).parent.parent / "rusage" / "_backends"
-# The headers that Linux lacks, or that would not stand for the system's own.
-HEADERS = {
-    "freebsd": ["sys/sysctl.h", "sys/proc.h", "sys/procctl.h", "sys/user.h"],
-    "netbsd": ["sys/sysctl.h"],
-    "openbsd": ["sys/sysctl.h"],
-    "dragonfly": ["sys/kinfo.h", "sys/procctl.h", "sys/sysctl.h"],
-    "illumos": ["procfs.h"],
-    "macos": ["libproc.h", "mach/mach.h", "mach/mach_time.h", "pthread.h", "sys/sysctl.h"],
-}
-WINDOWS_HEADERS = ["winsock2.h", "windows.h", "psapi.h", "tlhelp32.h"]
+UNIXES = [name for name in HEADERS if name != "windows"]
 WITHOUT_PROCESS = ["illumos"]
 BY_BOOT = ["freebsd", "openbsd"]  # whose start times move when the clock is set
 
@@ -58,16 +48,6 @@ RSS_UNITS = {
 }
 
 
-def words_for(system: str, folder: Path) -> list[str]:
-    """Write a kernel's headers into a folder; return the compiler's words for the system's C."""
-    for name in HEADERS.get(system, WINDOWS_HEADERS):
-        header = folder / name
-        header.parent.mkdir(exist_ok=True)
-        header.write_text(f'#include "{KERNELS / system}.h"\n')
-    backend = BACKENDS / f"{system}.c"
-    return [f"-I{folder}", f"-I{KERNELS}", f'-DKERNEL="{system}.h"', f'-DBACKEND="{backend}"']
-
-
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Return a function that compiles the C of a system together with its made-up kernel."""
@@ -81,18 +61,15 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     def compile_for(system: str) -> Path:
         if system not in compiled:
             folder = tmp_path_factory.mktemp(system)
-            words = words_for(system, folder)
-            flags = ["-Wall", "-Wextra", "-Werror", "-Wno-unused", *FLOAT_FLAGS]
-            subprocess.run(
-                [compiler, *flags, *words, KERNELS / "main.c", "-o", folder / "program"], check=True
-            )
+            words = [*FLOAT_FLAGS, *words_for(system, folder), str(KERNELS / "main.c")]
+            subprocess.run([compiler, *words, "-o", folder / "program"], check=True)
             compiled[system] = folder / "program"
         return compiled[system]
 
     return compile_for
 
 
-@pytest.fixture(params=[system for system in HEADERS if system not in WITHOUT_PROCESS])
+@pytest.fixture(params=[system for system in UNIXES if system not in WITHOUT_PROCESS])
 def system(request: pytest.FixtureRequest) -> str:
     """Return the name of each system that has ``Process``."""
     name: str = request.param

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from commands import FLOAT_FLAGS
-from made_up import words_for
+from cross import words_for
 
 HERE = Path(__file__).parent
 SECONDS = os.environ.get("RUSAGE_TEST_FUZZ_SECONDS", "10")

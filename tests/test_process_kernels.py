@@ -11,7 +11,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from made_up import BY_BOOT, COUNTERS, HEADERS, READ, RSS_UNITS, TIMES
+from made_up import BY_BOOT, COUNTERS, READ, RSS_UNITS, TIMES, UNIXES
 from made_up import programs as programs  # noqa: PLC0414 (a fixture)
 from made_up import run as run  # noqa: PLC0414 (as above)
 from made_up import system as system  # noqa: PLC0414 (as above)
@@ -40,7 +40,7 @@ def test_figures(system: str, run: Run) -> None:
     assert closed == [0]
 
 
-@pytest.mark.parametrize("system", HEADERS, indirect=True)
+@pytest.mark.parametrize("system", UNIXES, indirect=True)
 def test_rss_of_this_process(system: str, run: Run) -> None:
     unit = RSS_UNITS[system]
     sizes = run("own_rss set rss 0 own_rss set rss 2000000001 own_rss")

@@ -1,12 +1,12 @@
 """Run the examples of a Markdown page: ``examples.py PAGE``, in an empty current directory.
 
 Each ``python`` block runs alone, in a new interpreter; a short one is typed line by line, as at
-Python's prompt. A ``c`` block is compiled and run. An ``output`` block directly below one is what
-it prints. In a ``console`` block, sh runs the lines that begin with ``$ ``; the other lines are
-what they print. A block of ``python`` whose first line is the name of a file, as a comment, is
-written to that file, and one of ``pycon`` is typed without its prompts. Output is compared on Linux
-6.2 and later only, where the pages were written: other systems measure other fields. Figures may
-differ, and columns may have another width. The command's reports have units that suit the figures.
+Python's prompt. An ``output`` block directly below one is what it prints. In a ``console`` block,
+sh runs the lines that begin with ``$ ``; the other lines are what they print. A block of ``python``
+whose first line is the name of a file, as a comment, is written to that file, and one of ``pycon``
+is typed without its prompts. Output is compared on Linux 6.2 and later only, where the pages were
+written: other systems measure other fields. Figures may differ, and columns may have another width.
+The command's reports have units that suit the figures.
 
 doctest and pytest plugins for Markdown compare figures too, which differ from run to run, and run
 no shell sessions.
@@ -179,17 +179,6 @@ def run_python(block: Block) -> str:
     return done.stdout
 
 
-def run_c(block: Block) -> str:
-    """Compile a block of C, with all warnings, and run it; return what it prints."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        raise Missing("there is no C compiler")
-    Path("example.c").write_text(block.text, encoding="utf-8")
-    warnings = ["-Wall", "-Wextra", "-Werror"]
-    subprocess.run([compiler, "-O2", *warnings, "example.c", "-o", "example"], check=True)
-    return subprocess.check_output([os.path.abspath("example")], text=True)
-
-
 def run_console(block: Block) -> None:
     lines = block.text.splitlines()
     commands = [line[2:] for line in lines if line.startswith("$ ")]
@@ -244,8 +233,6 @@ def run_block(page: str, block: Block) -> str | None:
         Path(name).write_text(block.text, encoding="utf-8")
     elif block.kind == "python":
         return run_python(block)
-    elif block.kind == "c":
-        return run_c(block)
     elif block.kind == "pycon":
         run_python(block._replace(text=typed(block.text)))
     elif block.kind == "console":

@@ -2,7 +2,8 @@
 
 The compiler and the systems' headers come from the ziglang package.
 
-Each file of this C is compiled alone too, without the file that includes it, as an editor reads it.
+Each file of this C is compiled alone too, without the file that includes it, as an editor reads it,
+and with the kernel that the tests have made up, if there is one.
 
 The launcher is compiled for several processors, with a C library and, where it can be, without one.
 The form without a C library is also linked, and run if Debian's qemu-user is installed.
@@ -45,13 +46,22 @@ TARGETS = [
 _platforms = BUILDER.parent / "rusage" / "_backends" / "_platforms.py"
 PLATFORMS = runpy.run_path(str(_platforms))["PLATFORMS"]
 NO_HEADERS = "no headers of it in ziglang: glibc's, and the tests' own, instead"
-for _name in dict.fromkeys(PLATFORMS.values()):
-    if all(_name != row[0] for row in TARGETS):
-        TARGETS.append((_name, "x86_64-linux-gnu", NO_HEADERS))
+HERE = "x86_64-linux-gnu"
+STAND_INS = set(PLATFORMS.values()) - {row[0] for row in TARGETS}
+TARGETS += [(name, HERE, NO_HEADERS) for name in sorted(STAND_INS)]
 
-# tests/programs/kernels declares what glibc lacks of these systems.
+# The systems with a made-up kernel, and the headers that Linux lacks, or that would not stand for
+# the system's own.
 KERNELS = BUILDER.parent / "tests" / "programs" / "kernels"
-STAND_INS = {"dragonfly": ["sys/kinfo.h", "sys/procctl.h", "sys/sysctl.h"], "illumos": ["procfs.h"]}
+HEADERS = {
+    "freebsd": ["sys/sysctl.h", "sys/proc.h", "sys/procctl.h", "sys/user.h"],
+    "netbsd": ["sys/sysctl.h"],
+    "openbsd": ["sys/sysctl.h"],
+    "dragonfly": ["sys/kinfo.h", "sys/procctl.h", "sys/sysctl.h"],
+    "illumos": ["procfs.h"],
+    "macos": ["libproc.h", "mach/mach.h", "mach/mach_time.h", "pthread.h", "sys/sysctl.h"],
+    "windows": ["winsock2.h", "windows.h", "psapi.h", "tlhelp32.h"],
+}
 
 # The target of the launcher, and the emulator for its form without a C library; None if it has no
 # such form.
@@ -80,11 +90,27 @@ PYTHON = "#define PyMODINIT_FUNC void *\n#define PYPY_VERSION\n"
 
 def zig(*arguments: str | Path) -> str:
     """Run the compiler; return its complaints, nothing if all is well."""
-    command = [sys.executable, "-m", "ziglang", "cc", *arguments]
+    # One of them would be of the GCCs that are installed on this machine.
+    command = [sys.executable, "-m", "ziglang", "cc", "-Wno-gcc-install-dir-libstdcxx", *arguments]
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     return done.stdout or (f"exit status {done.returncode}\n" if done.returncode else "")
+
+
+def write_headers(system: str, folder: Path) -> None:
+    """Write the headers of a made-up kernel into a folder."""
+    for name in HEADERS[system]:
+        header = folder / name
+        header.parent.mkdir(parents=True, exist_ok=True)
+        header.write_text(f'#include "{KERNELS / system}.h"\n')
+
+
+def words_for(system: str, folder: Path) -> list[str]:
+    """Write these headers; return the compiler's words for the C of the system with them."""
+    write_headers(system, folder)
+    backend = BUILDER.parent / "rusage" / "_backends" / f"{system}.c"
+    return [f"-I{folder}", f"-I{KERNELS}", f'-DKERNEL="{system}.h"', f'-DBACKEND="{backend}"']
 
 
 def included_by(source: Path) -> set[Path]:
@@ -101,18 +127,25 @@ def compile_for(platform: str, target: str, folder: Path) -> str:
             check=True,
             stdout=subprocess.DEVNULL,
         )
-    for name in STAND_INS.get(platform, []):
-        header = folder / platform / name
-        header.parent.mkdir(parents=True, exist_ok=True)
-        header.write_text(f'#include "{KERNELS / platform}.h"\n')
+    if platform in STAND_INS:
+        write_headers(platform, folder / platform)
     folders: list[str | Path] = ["-isystem", folder, "-isystem", folder / platform]
     output = folder / f"{platform}-{target}.o"
-    trouble = zig("-target", target, *WARNINGS, *NO_WARNINGS, *folders, "-c", source, "-o", output)
+    flags = [*WARNINGS, *NO_WARNINGS, *(["-Wconversion"] if platform == "windows" else [])]
+    trouble = zig("-target", target, *flags, *folders, "-c", source, "-o", output)
     for path in sorted(included_by(source)) if not trouble else []:
         # The rest is only declared. Not -fsyntax-only: ziglang then looks for an object file.
         alone = ["-Werror", "-Wno-undefined-internal", "-x", "c", "-c", os.devnull]
         trouble += zig("-target", target, *folders, *alone, "-include", path, "-o", output)
     return trouble
+
+
+def compile_with_kernel(system: str, folder: Path) -> str:
+    # Not every system uses all of main.c and kernel.h, whose names may also be those of the C.
+    flags = [*WARNINGS, "-Wno-shadow", "-Wno-unused", "-Wno-unused-parameter"]
+    words = words_for(system, folder / "kernels" / system)
+    output = folder / f"kernel-{system}.o"
+    return zig("-target", HERE, *flags, *words, "-c", KERNELS / "main.c", "-o", output)
 
 
 def build(target: str, program: Path, *options: str | Path, libc: bool) -> str:
@@ -174,15 +207,19 @@ def main() -> int:
     text = parser.parse_args().text
     chosen = [row for row in TARGETS if text in row[0] or text in row[1]]
     launchers = [row for row in LAUNCHERS if text in "launcher" or text in row[0]]
+    kernels = [name for name in HEADERS if text in name or text in HERE]
     if not chosen and not launchers:
         parser.error(f"no target contains {text!r}")
     well = []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         (folder / "pyconfig.h").write_text("#define _GNU_SOURCE\n")
         (folder / "Python.h").write_text(PYTHON)
         for platform, target, remark in chosen:
             well.append(report(platform, target, compile_for(platform, target, folder), remark))
+        for name in kernels:
+            trouble = compile_with_kernel(name, folder)
+            well.append(report(name, HERE, trouble, "with a made-up kernel"))
         for target, emulator in launchers:
             well += test_launcher(target, emulator, folder)
     print(f"{sum(well)} of {len(well)} pass")
