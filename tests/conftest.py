@@ -260,16 +260,24 @@ def nothing_is_left() -> Iterator[None]:
     assert not left, [os.path.realpath(f"/proc/self/fd/{fd}") for fd in left]
 
 
+NO_NAMESPACE = "no new namespaces: run it as root, not in a sandbox, where / is a mount point"
+
+
+def namespaces(*words: str | Path) -> list[str]:
+    """Return the words before a command that run it by unshare(1), or skip the test."""
+    if shutil.which("unshare") is None:
+        pytest.skip(reason="no unshare(1): install util-linux")
+    before = ["unshare", *map(str, words)]
+    done = subprocess.run([*before, "true"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(reason=f"{NO_NAMESPACE} ({done.stderr.strip()})")
+    return before
+
+
 @pytest.fixture
 def without_proc() -> list[str]:
     """Return the words before a command that run it in a mount namespace without /proc."""
-    words = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
-    missing = shutil.which("unshare") is None
-    if missing or subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
-        pytest.skip(
-            reason="no permission to mount (run it as root), or no unshare(1) (install util-linux)"
-        )
-    return words
+    return namespaces("--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh")
 
 
 def change_signals() -> None:

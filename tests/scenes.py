@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import actor
 import pytest
 from checks import hide_lists_of_children
-from conftest import in_child
+from conftest import NO_NAMESPACE, in_child
 
 import rusage
 
@@ -69,9 +69,7 @@ def in_namespaces(function: Callable[[], object], *, proc: str | None = None) ->
         libc = ctypes.CDLL(None)
         failed = libc.unshare(CLONE_NEWNS | CLONE_NEWPID)
         if failed or libc.mount(b"none", b"/", None, MS_PRIVATE_REC, None):
-            pytest.skip(
-                reason="no permission to make a namespace: run it as root, not in a sandbox"
-            )
+            pytest.skip(reason=NO_NAMESPACE)
         in_child(first)
 
     in_child(enter)

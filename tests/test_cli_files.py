@@ -6,7 +6,6 @@ import contextlib
 import errno
 import mmap
 import os
-import shutil
 import signal
 import stat
 import struct
@@ -21,7 +20,7 @@ from unittest.mock import Mock
 import forked
 import pytest
 from command import needs_tree, new_folder, plain, record, table  # noqa: F401 (a fixture)
-from conftest import NOBODY, alone, forks
+from conftest import NOBODY, alone, forks, namespaces
 from forked import RUSAGE
 
 from rusage._cli import files, main
@@ -86,10 +85,7 @@ def test_samples_to_standard_output() -> None:
 
 def mounting(words: str, folder: str = "sh") -> list[str]:
     """Return the words before a program that mount something, or skip the test."""
-    before = ["unshare", "--mount", "sh", "-c", f'mount {words} && exec "$@"', folder]
-    if shutil.which("unshare") is None or subprocess.run([*before, "true"], check=False).returncode:
-        pytest.skip(reason="no permission to mount: run it as root on Linux")
-    return before
+    return namespaces("--mount", "sh", "-c", f'mount {words} && exec "$@"', folder)
 
 
 def test_full_disk(program: Callable[..., str], tmp_path: Path) -> None:

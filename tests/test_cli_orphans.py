@@ -17,7 +17,7 @@ from unittest.mock import Mock
 import forked
 import pytest
 from command import MISSING, check, new_folder, python, record, run, text  # noqa: F401 (a fixture)
-from conftest import alone, forks
+from conftest import alone, forks, namespaces
 from forked import RUSAGE, needs_peak
 from peaks import ERROR
 from scenes import wait_until
@@ -190,9 +190,7 @@ def test_orphans_in_doubt(name: str, limit: str, status: int) -> None:
     words = ["--json", "-o", "x.json", "--limit-cputime", limit, "sh", "-c"]
     command = [*RUSAGE, *words, leaving(0)[2] + "; sleep 1"]
     if name == "process 1":
-        if sys.platform != "linux" or os.geteuid() != 0:
-            pytest.skip("makes a PID namespace")
-        inside = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child", *command]
+        inside = [*namespaces("--fork", "--pid", "--mount-proc", "--kill-child"), *command]
     else:
         inside = ["sh", "-c", f"sleep 60 <&- >&- 2>&- & exec {shlex.join(command)}"]
     done = subprocess.run(inside, capture_output=True, text=True, check=False)

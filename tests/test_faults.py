@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 import faults
 import pytest
-from conftest import CPYTHON, root
+from conftest import CPYTHON, namespaces, root
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,12 +23,7 @@ pytestmark = [
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("cc") is None:
         pytest.skip(reason="no C compiler: apt-get install gcc libc6-dev")
-    try:
-        can = subprocess.run([*faults.IN_NAMESPACES, "true"], capture_output=True, check=False)
-    except FileNotFoundError:
-        pytest.skip(reason="no unshare(1): install util-linux")
-    if can.returncode:
-        pytest.skip(reason="no permission to make namespaces and to mount")
+    namespaces(*faults.IN_NAMESPACES)
     built: Path = tmp_path_factory.mktemp("faults")
     faults.build(built)
     return built

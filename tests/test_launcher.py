@@ -9,7 +9,6 @@ import os
 import platform
 import random
 import re
-import shlex
 import shutil
 import signal
 import struct
@@ -29,6 +28,7 @@ from conftest import (
     CPYTHON,
     alone,
     called_after,
+    namespaces,
     no_child_is_left,
     open_files,
     root,
@@ -51,16 +51,10 @@ from rusage._rusage import ffi, lib
 
 SOURCE = Path(__file__).parent.parent / "rusage" / "_launcher" / "launcher.c"
 REAL = start.PATH
-UNSHARE = shutil.which("unshare") or ""
 
 needs_compiler = pytest.mark.skipif(
     shutil.which("cc") is None, reason="no C compiler: apt-get install gcc libc6-dev"
 )
-
-
-def skip_unless(command: list[str]) -> None:
-    if not command[0] or subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip(reason=f"not permitted, or not installed: {shlex.join(command)}")
 
 
 @pytest.fixture(autouse=True)
@@ -770,17 +764,20 @@ print("ru_maxrss" in run(["true"]).measured)
 
 @root
 @pytest.mark.parametrize(("label", "waits"), [("label\n", True), ("", False)])
-def test_security_label_for_the_next_exec(label: str, waits: bool, tmp_path: Path) -> None:  # noqa: FBT001 (a column)
+def test_security_label_for_the_next_exec(
+    label: str,
+    waits: bool,  # noqa: FBT001 (a column)
+    tmp_path: Path,
+    python: Callable[..., str],
+) -> None:
     """The launcher would use it up. Files stand for /proc/thread-self/attr."""
-    skip_unless([UNSHARE, "-m", "mount", "--bind", "/proc", "/proc"])
     (tmp_path / "current").write_text("label\n")
     (tmp_path / "exec").write_text(label)
     mount = (
         'mount --bind "$0" /proc/$$/attr && mount --bind "$0" /proc/$$/task/$$/attr && exec "$@"'
     )
-    command = [UNSHARE, "-m", "sh", "-c", mount, str(tmp_path), sys.executable, "-c", SECOND_START]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    assert done.stdout == f"{not waits}\n"
+    before = namespaces("-m", "sh", "-c", mount, tmp_path)
+    assert python("-c", SECOND_START, before=before) == f"{not waits}\n"
 
 
 # --- Another root directory ---
@@ -827,7 +824,7 @@ def test_root_that_cannot_be_identified(
 @filters_x86_64
 def test_namespace_in_place_of_the_mount(python: Callable[..., str]) -> None:
     """Without statx(2), as before Linux 5.8, the namespace tells another root directory."""
-    skip_unless([UNSHARE, "-m", "true"])
+    namespaces("-m")
     enter = "import ctypes; assert ctypes.CDLL(None).unshare(0x20000) == 0"  # CLONE_NEWNS
     python("-c", f"{WITHOUT_STATX}check(); {enter}; check(isolated=False)")
 
@@ -836,9 +833,8 @@ def test_namespace_in_place_of_the_mount(python: Callable[..., str]) -> None:
 @filters_x86_64
 def test_launcher_of_another_root(python: Callable[..., str], tmp_path: Path) -> None:
     """On the same mount, only the inode of the directory tells."""
-    mount = [UNSHARE, "-m", "sh", "-c", 'mount -t proc none "$0/proc" && exec "$@"', str(tmp_path)]
     (tmp_path / "proc").mkdir()
-    skip_unless([*mount, "true"])
+    mount = namespaces("-m", "sh", "-c", 'mount -t proc none "$0/proc" && exec "$@"', tmp_path)
     if b"/ld-" in Path(REAL).read_bytes():
         pytest.skip(reason="the launcher of this build or processor needs a C library")
     shutil.copy(REAL, tmp_path / "program")
@@ -906,10 +902,10 @@ def test_failed_start_of_a_derived_class() -> None:
 
 @pytest.mark.parametrize("options", [["-pf"], ["-pf", "--mount-proc"], ["-p"]], ids=" ".join)
 def test_pid_namespaces(options: list[str], python: Callable[..., str]) -> None:
-    skip_unless([UNSHARE, *options, "true"])
+    before = namespaces(*options)
     # Without -f only the children are in the new one, and it ends with the first of them.
     code = FORKED_INTO_NAMESPACE if "-pf" in options else FIRST_OF_NAMESPACE
-    python("-c", code, before=[UNSHARE, *options])
+    python("-c", code, before=before)
 
 
 @pytest.mark.skipif(platform.python_implementation() == "PyPy", reason="PyPy counts no references")
