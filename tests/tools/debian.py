@@ -1,4 +1,4 @@
-"""Make root folders of a Debian and run commands in them."""
+"""Make root folders of a Debian or Ubuntu and run commands in them."""
 
 import fnmatch
 import os
@@ -32,12 +32,10 @@ NETWORK = [
     "NODE_EXTRA_CA_CERTS",
 ]
 VARIABLES = [*NETWORK, "PYTEST_ADDOPTS"]
-# The mounts are in a namespace of the command's own, so none of them is left. The first makes the
-# root folder a mount point: without it no command in it could make a mount namespace as unshare(1)
-# does.
+# Without it no command in the root folder could make a mount namespace as unshare(1) does.
+MAKE_MOUNT_POINT = 'mount --bind "$0" "$0"'
+# These mounts are in a namespace of the command's own, so none of them is left.
 ENTER = """
-set -e
-mount --bind "$0" "$0"
 mount -t proc proc "$0/proc"
 mount --rbind /dev "$0/dev"
 mount --rbind /sys "$0/sys"
@@ -73,8 +71,8 @@ def configure(root: Path) -> None:
         (root / "etc/apt/apt.conf.d/99this-machine").write_bytes(fetching)
 
 
-def make_root(root: Path, release: str, packages: str) -> None:
-    """Make a root folder of a Debian release, with a clone of the commit.
+def make_root(root: Path, release: str, packages: str, components: str = "main") -> None:
+    """Make a root folder of a release, with a clone of the commit.
 
     Its packages are the essential ones, apt and those named.
     """
@@ -83,18 +81,20 @@ def make_root(root: Path, release: str, packages: str) -> None:
     if not shutil.which("debootstrap") or not shutil.which("git"):
         sys.exit("apt-get install debootstrap git")
     # Killed, debootstrap leaves its /proc and /sys mounted: here in a namespace that ends with it.
-    debootstrap = ["debootstrap", "--variant=minbase", f"--include={packages}", release]
-    run("unshare", "--mount", *debootstrap, root)
+    debootstrap = ["debootstrap", "--variant=minbase", f"--include={packages}"]
+    run("unshare", "--mount", *debootstrap, f"--components={components}", release, root)
     configure(root)
     run("git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), root / SOURCE)
 
 
-def inside(root: Path, *command: str, **environment: str) -> list[str]:
+def inside(
+    root: Path, *command: str, before: str = MAKE_MOUNT_POINT, **environment: str
+) -> list[str]:
     """Return the command that runs another one in a root folder's source tree.
 
-    It has no other environment.
+    It has no other environment. ``before`` is for the shell that enters the folder.
     """
     environment = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", **environment}
     variables = [f"{name}={value}" for name, value in environment.items()]
-    enter = ["unshare", "--mount", "sh", "-c", ENTER, str(root)]
+    enter = ["unshare", "--mount", "sh", "-ec", before + ENTER, str(root)]
     return [*enter, "env", "--ignore-environment", f"--chdir=/{SOURCE}", *variables, *command]
