@@ -18,6 +18,10 @@ KNOWN = [
     # Three significant digits at least, and no more after the decimal point.
     (quantity, (0, "seconds"), "0 s"),
     (quantity, (0, "bytes"), "0 bytes"),
+    (quantity, (1, "bytes"), "1 byte"),
+    (quantity, (1, "switches"), "1 switch"),
+    (quantity, (1, "faults"), "1 fault"),
+    (quantity, (0.001, "seconds"), "1 ms"),
     (quantity, (0.00099949, "seconds"), "999 us"),
     (quantity, (0.00099951, "seconds"), "1.00 ms"),
     (quantity, (0.009996, "seconds"), "10.0 ms"),
@@ -26,6 +30,7 @@ KNOWN = [
     (quantity, (2**62, "bytes"), "4194304 TiB"),
     (quantity, (123456, "faults"), "123456 faults"),
     (quantity, (1.25, "byte-seconds"), "1.25 byte-seconds"),
+    (exactly, (1, "bytes"), "1 byte"),
     (exactly, (999, "bytes"), "999 bytes"),
     (exactly, (1000, "bytes"), "1000 bytes (1.0 KiB)"),
     (exactly, (2**20 - 1, "bytes"), "1048575 bytes (1.0 MiB)"),

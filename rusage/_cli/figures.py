@@ -312,10 +312,17 @@ def digits(value: float) -> str:
     return f"{value:.{max(0, 2 - int(exponent))}f}"
 
 
+def counted(number: str, unit: str) -> str:
+    """Return a number with its unit, which is singular after 1."""
+    if number == "1" and len(unit) > 2:  # not ms
+        unit = unit.removesuffix("es" if unit.endswith("ches") else "s")
+    return f"{number} {unit}"
+
+
 def quantity(value: float, unit: str) -> str:
     """Return a value with three significant digits in the unit that suits it."""
     size, name = scale(value, unit)
-    return f"{digits(value / size)} {name}"
+    return counted(digits(value / size), name)
 
 
 def exactly(value: float, unit: str) -> str:
@@ -326,7 +333,8 @@ def exactly(value: float, unit: str) -> str:
     if unit == "seconds":
         return f"{value:.6f} s"
     size, name = scale(value, unit)
-    return f"{value} bytes ({value / size:.1f} {name})" if size > 1 else f"{value} bytes"
+    text = counted(f"{value}", "bytes")
+    return f"{text} ({value / size:.1f} {name})" if size > 1 else text
 
 
 def excess(figure: str, value: float, limit: float, unit: str) -> str:
