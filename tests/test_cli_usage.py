@@ -71,18 +71,15 @@ WRONG: list[tuple[str | list[str], str]] = [
     ("--samples x.csv -n 2 true", "--runs excludes --samples"),
     (
         "--interval 1 true",
-        (
-            "--interval needs --tree or --samples or --plot or --limit-tree-rss "
-            "or --limit-tree-pss or --pid"
-        ),
+        ("--interval needs --tree, --samples, --plot, --limit-tree-rss, --limit-tree-pss or --pid"),
     ),
     ("--tree --interval 1e-320 true", "--interval: must be at least 0.0001: '1e-320'"),
     ("--pid 1 --kill", "--kill needs a command"),
     ("--pid 1 true", "--pid excludes a command"),
     ("--pid 0", "--pid: must be at least 1: '0'"),
     ("--pid 99999999999", "--pid: not a process ID: '99999999999'"),
-    ("--export - true", "--export: the name of a file ends with .json, .csv, .md: '-'"),
-    ("--plot x.gif true", "--plot: the name of a file ends with .png, .svg, .pdf: 'x.gif'"),
+    ("--export - true", "--export: the name of a file must end with .json, .csv or .md: '-'"),
+    ("--plot x.gif true", "--plot: the name of a file must end with .png, .svg or .pdf: 'x.gif'"),
     *(
         (words, f"{words[0]}: {word!r} needs a shell, as in sh -c '...', or quotes: {line!r}")
         for line, word in OPERATORS.items()

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
     from typing import Any, NoReturn
 
     Command = list[str] | str
@@ -142,6 +142,12 @@ def _limit(absolute: Callable[[str], float]) -> Callable[[str], float]:
     return convert
 
 
+def _one_of(words: Iterable[str]) -> str:
+    """Return words as "A", "A or B", or "A, B or C"."""
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def _file(kinds: dict[str, str]) -> Callable[[str], tuple[str, str]]:
     """Return the conversion of a file's name to the kind of report for its end, and the name."""
 
@@ -149,7 +155,7 @@ def _file(kinds: dict[str, str]) -> Callable[[str], tuple[str, str]]:
         for end, kind in kinds.items():
             if path.lower().endswith(end):
                 return kind, path
-        raise ValueError(f"the name of a file ends with {', '.join(kinds)}: {shown(path)}")
+        raise ValueError(f"the name of a file must end with {_one_of(kinds)}: {shown(path)}")
 
     return convert
 
@@ -385,7 +391,7 @@ def _check_combination(
         if not has_command and name not in (WITH_PID if "pid" in values else {"json"}):
             fail(f"--{name} needs a command{' or --pid' if name in WITH_PID else ''}")
         if option.needs and values.keys().isdisjoint(option.needs):
-            fail(f"--{name} needs {' or '.join(f'--{needed}' for needed in option.needs)}")
+            fail(f"--{name} needs {_one_of(f'--{needed}' for needed in option.needs)}")
         if isinstance(value, Percent) and "against" not in values:
             fail(f"--{name}: a percentage needs --against")
         for other in values:
