@@ -20,7 +20,7 @@ complete -c rusage -n __rusage_before_command -l export -r -F -d 'also report to
 complete -c rusage -n __rusage_before_command -s h -l help -d 'print this help and exit'
 complete -c rusage -n __rusage_before_command -l warmup -x -d 'make N unreported runs first'
 complete -c rusage -n __rusage_before_command -l prepare -x -d 'run COMMAND before each run, without a shell'
-complete -c rusage -n __rusage_before_command -l show-output -d 'do not hide output on terminals, show no progress'
+complete -c rusage -n __rusage_before_command -l show-output -d 'show output on terminals, instead of the progress'
 complete -c rusage -n __rusage_before_command -l ignore-failure -d 'continue after a run that fails, and count it'
 complete -c rusage -n __rusage_before_command -l markdown -d 'print a Markdown table; also of a single run'
 complete -c rusage -n __rusage_before_command -l csv -d 'print comma-separated values, a row for each run'

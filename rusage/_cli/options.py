@@ -226,7 +226,7 @@ OPTIONS = {
         Option("", "warmup", "N", "make N unreported runs first", _warmup, needs=SERIES),
         Option("", "prepare", "COMMAND", "run COMMAND before each run, without a shell",
                split, needs=SERIES),
-        Option("", "show-output", "", "do not hide output on terminals, show no progress",
+        Option("", "show-output", "", "show output on terminals, instead of the progress",
                needs=SERIES),
         Option("", "ignore-failure", "", "continue after a run that fails, and count it",
                needs=SERIES),
