@@ -58,6 +58,17 @@ def test_c_has_what_the_backend_needs(build: ModuleType, backend: str) -> None:
     assert ("rusage_statclock_hz(" in declared) == (facts.integral_bytes > 0)
 
 
+def test_list_of_definitions_of_a_system() -> None:
+    folders = [ROOT / "rusage" / name for name in ("_c", "_backends")]
+    files = [path for folder in folders for path in folder.rglob("*.[ch]")]
+    header = (folders[0] / "rusage.h").read_text(encoding="utf-8")
+    comment = header.partition("*/")[0]
+    code = "".join(path.read_text(encoding="utf-8") for path in files).replace(comment, "")
+    listed = re.findall(r"(?m)^   (RUSAGE_\w+)  ", comment)
+    assert sorted(listed) == sorted({*re.findall(r"(?m)^#ifn?def (RUSAGE_\w+)", code)})
+    assert {*re.findall(r"\brusage_\w+", comment)} <= {*re.findall(r"\brusage_\w+", code)}
+
+
 @pytest.mark.usefixtures("build")
 def test_types_of_the_compiled_module() -> None:
     """``python tests/tools/compiled_types.py`` writes them."""

@@ -3,10 +3,11 @@
 
    RUSAGE_HAS_ROOT       its own rusage_read_root(), for mount namespaces
    RUSAGE_HAS_RSS        its own rusage_rss()
+   RUSAGE_HAS_PEAK       peaks of blocks, and rusage_forget_peaks() for a forked child
    RUSAGE_HAS_REAPER     processes that become the parents of orphans
    RUSAGE_HAS_STATCLOCK  the sysctl kern.clockrate; setting the clock moves the starts of processes
    RUSAGE_START_AT_TICK  the kernel takes the start of a process from the last tick of the clock
-   RUSAGE_HAS_HANDLES    its own rusage_member_handle and rusage_tree_state (in linux/members.h)
+   RUSAGE_HAS_HANDLES    its own rusage_member_identity and rusage_tree_state (in linux/members.h)
    RUSAGE_NO_WAIT4       no wait4(2)
    RUSAGE_WAIT4          its own function in place of wait4()
    RUSAGE_GET_VALUES     its own function, beside rusage_get_values()
