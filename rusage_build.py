@@ -1,8 +1,7 @@
 """Build ``rusage._rusage``, the cffi out-of-line (API mode) extension, and the launcher.
 
 The C code knows layouts and calls; the meaning of each value is defined by the backend
-(``rusage/_backends``), which passes it to C in a ``rusage_call``. ``python rusage_build.py
---platform NAME OUT.c`` writes the C code of any platform, for cross compilers.
+(``rusage/_backends``), which passes it to C in a ``rusage_call``.
 """
 
 import binascii
@@ -160,6 +159,13 @@ class bdist_wheel(_bdist_wheel.bdist_wheel):  # noqa: N801 (the name is setuptoo
         super().finalize_options()
 
 
+USAGE = """\
+usage: pip install -e .                              build the package in place
+       python rusage_build.py --platform NAME OUT.c  write the C of a platform, to cross-compile it
+"""
+
 if __name__ == "__main__":
-    _option, _platform, _output = sys.argv[1:]
-    builder(_platform).emit_c_code(_output)
+    if len(sys.argv) != 4 or sys.argv[1] != "--platform":
+        sys.stderr.write(USAGE)
+        sys.exit(2)
+    builder(sys.argv[2]).emit_c_code(sys.argv[3])

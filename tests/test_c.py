@@ -94,6 +94,15 @@ def call_build_script(function: str, folder: Path) -> None:
     )
 
 
+@pytest.mark.usefixtures("build")
+@pytest.mark.parametrize("words", [[], ["build"], ["--platform", "linux"]], ids=" ".join)
+def test_wrong_usage_of_the_build_script(words: list[str]) -> None:
+    command = [sys.executable, str(ROOT / "rusage_build.py"), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: pip install -e . ")
+
+
 @pytest.mark.thorough
 def test_build_in_the_source_tree(build: ModuleType, tmp_path: Path) -> None:
     copy_source(tmp_path)
