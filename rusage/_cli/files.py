@@ -195,8 +195,6 @@ class Export:
         flags, mode = WRITING | os.O_CREAT | os.O_EXCL, 0o666 if self._old is None else 0o600
         if content is None:
             flags |= getattr(os, "O_TEMPORARY", 0)  # Windows removes it in any case
-        if self._old is not None and sys.platform == "linux":
-            import shutil  # noqa: F401 (takes milliseconds, in which no file should be there)
         with signals_blocked():
             descriptor = os.open(new, flags, mode, dir_fd=self._folder)
             try:
@@ -226,10 +224,11 @@ class Export:
                     self._make(content)
                     return True
                 self._check_name()
-            descriptor = os.open(self._name, WRITING) if self._file.closed else self._file.fileno()
+            if self._file.closed:  # on Windows
+                self._file = os.fdopen(os.open(self._name, WRITING), "wb", buffering=0)
             if self.is_ours:
-                os.ftruncate(descriptor, 0)
-            _write(descriptor, content)
+                self._file.truncate(0)
+            _write(self._file.fileno(), content)
         except OSError as error:
             complain(self.path, error.strerror)
             return False
@@ -244,7 +243,7 @@ def _copy_rights(file: BinaryIO, new: int) -> None:
     status = os.fstat(old)
     os.fchown(new, status.st_uid, status.st_gid)
     if sys.platform == "linux":
-        from shutil import copystat
+        from shutil import copystat  # takes milliseconds
 
         with contextlib.suppress(OSError):  # what the folder gives to new files
             os.removexattr(new, "system.posix_acl_access")
