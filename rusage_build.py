@@ -165,7 +165,8 @@ usage: pip install -e .                              build the package in place
 """
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4 or sys.argv[1] != "--platform":
+    names = {*_platforms["PLATFORMS"].values(), "unknown"}
+    if len(sys.argv) != 4 or sys.argv[1] != "--platform" or sys.argv[2] not in names:
         sys.stderr.write(USAGE)
         sys.exit(2)
     builder(sys.argv[2]).emit_c_code(sys.argv[3])

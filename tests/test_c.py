@@ -95,7 +95,9 @@ def call_build_script(function: str, folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("build")
-@pytest.mark.parametrize("words", [[], ["build"], ["--platform", "linux"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [[], ["build"], ["--platform", "linux"], ["--platform", "plan9", "x.c"]], ids=" ".join
+)
 def test_wrong_usage_of_the_build_script(words: list[str]) -> None:
     command = [sys.executable, str(ROOT / "rusage_build.py"), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
