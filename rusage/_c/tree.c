@@ -217,7 +217,7 @@ static int rusage_tree_find_adopted(rusage_tree *tree, int index)
         copy = tree->members[index];
         copy.is_due = 1;
         error = rusage_member_read(tree, &copy, 0);
-        if (error == 0)
+        if (error == 0 && copy.now.state != RUSAGE_GONE) /* they may be another process's */
             error = rusage_tree_add_descendants(tree);
     }
     return error;
